@@ -1,0 +1,58 @@
+# make help tells what there is. Everything runs in .venv, made from requirements.lock.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SCALE ?= laptop
+EXPERIMENT ?=
+PROFILE ?= default
+MIRROR ?=
+CORES ?=
+export PYTHONHASHSEED := 0
+
+# The stamp carries the hash of the lock: the environment is re-used for as long as the lock is unchanged.
+STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
+
+.PHONY: help setup results report test lint format bench scan graph clean
+
+help:  ## This list
+	@echo "Skyneedle: rare things in the sky found with neural networks."
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@echo
+	@echo "  make results SCALE=smoke|laptop|paper EXPERIMENT=strain PROFILE=default|slurm MIRROR=folder CORES=n"
+
+$(STAMP): requirements.lock
+	@bash workflow/setup.sh "$(PYTHON)" "$(VENV)"
+	@rm -f $(VENV)/.lock-* && touch $@
+
+setup: $(STAMP)  ## Make the virtual environment from requirements.lock
+
+results: $(STAMP)  ## Regenerate all figures, tables and the scoreboard (SCALE, EXPERIMENT, PROFILE, MIRROR)
+	@$(BIN)/python workflow/launch.py --scale "$(SCALE)" --experiment "$(EXPERIMENT)" --profile "$(PROFILE)" \
+		--mirror "$(MIRROR)" --cores "$(CORES)"
+
+report: $(STAMP)  ## Self-contained report.html of the results of SCALE
+	@$(BIN)/python workflow/launch.py --scale "$(SCALE)" --experiment "$(EXPERIMENT)" --mirror "$(MIRROR)" --report report.html
+
+test: $(STAMP)  ## Everything that CI checks: format, lint, types, unit tests, dry runs, smoke run, report
+	@bash tests/run.sh "$(BIN)"
+
+lint: $(STAMP)  ## Format, lint and types
+	@bash tests/lint.sh "$(BIN)"
+
+format: $(STAMP)  ## Rewrite all sources in the house style
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/snakefmt Snakefile workflow
+
+bench: $(STAMP)  ## Speed and memory, as ratios within one run
+	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+scan: $(STAMP)  ## Search strain files: make scan ARGS="H1=file.hdf5 L1=file.hdf5"
+	@$(BIN)/skyneedle scan $(ARGS)
+
+graph: $(STAMP)  ## The graph of rules as a mermaid diagram
+	@$(BIN)/snakemake --configfile config/smoke.yaml --rulegraph mermaid-js 2>/dev/null
+
+clean:  ## Remove the environment; results and downloads stay
+	rm -rf $(VENV)

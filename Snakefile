@@ -1,0 +1,44 @@
+# Skyneedle: every figure and table of the studies it regenerates, from one graph of jobs.
+# Where a run writes depends on its scale alone, so scales live side by side and never trigger each other.
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version, validate
+
+min_version("9.20")
+
+sys.path.insert(0, str(Path(workflow.basedir) / "src"))  # the graph needs fingerprints even before installation
+
+
+configfile: "config/config.yaml"
+
+
+validate(config, "workflow/schemas/config.schema.yaml", set_default=False)
+
+
+pathvars:
+    results=f"results/{config['scale']}",
+    logs=f"logs/{config['scale']}",
+    benchmarks=f"results/{config['scale']}/benchmarks",
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/common.smk"
+
+
+if "strain" in config["experiments"]:
+
+    include: "workflow/rules/strain.smk"
+
+
+include: "workflow/rules/scoreboard.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        figures(),
+        "<results>/scoreboard.csv",

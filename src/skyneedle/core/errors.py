@@ -1,0 +1,97 @@
+"""Every way in which input can be bad, by name; each message says file, value, what was expected, what to do."""
+
+
+class SkyneedleError(Exception):
+    """Base of all errors that are the input's fault; tools print the message without a traceback."""
+
+
+# --- configuration and workflow
+
+
+class BadSetting(SkyneedleError, ValueError):
+    """A configuration value that no code can act on."""
+
+
+class UnknownNetwork(BadSetting):
+    """A network name or source that cannot be built."""
+
+
+class FolderBusy(SkyneedleError):
+    """Another live process is writing to the same folder."""
+
+
+class NoDevice(SkyneedleError):
+    """A job asked for an accelerator that this machine does not show."""
+
+
+# --- files and downloads
+
+
+class SourceUnavailable(SkyneedleError):
+    """No mirror and no network address delivered a file."""
+
+
+class ChecksumMismatch(SkyneedleError):
+    """The bytes of a file are not those that were recorded for it."""
+
+
+class DiskTooSmall(SkyneedleError):
+    """The volume to fetch does not fit on the disk."""
+
+
+class NotHDF5(SkyneedleError):
+    """The file is not HDF5 at all, for instance an HTML error page."""
+
+
+class TruncatedFile(SkyneedleError):
+    """The file ends before its own header says it should."""
+
+
+class NotAStrainFile(SkyneedleError):
+    """The file opens, but lacks the data sets of a strain file."""
+
+
+class NotADataSet(SkyneedleError):
+    """A folder or file that is not a data set of this package, or shards that do not belong together."""
+
+
+# --- strain
+
+
+class StrainHasNaN(SkyneedleError):
+    """Strain with missing samples."""
+
+
+class StrainHasGap(SkyneedleError):
+    """Files that do not join without a gap."""
+
+
+class StrainTooShort(SkyneedleError):
+    """Fewer seconds than one analysis window."""
+
+
+class WrongSampleRate(SkyneedleError):
+    """Strain at a rate that the network was not trained on and that does not divide down to it."""
+
+
+class ConstantStrain(SkyneedleError):
+    """Strain that does not vary, which cannot be whitened."""
+
+
+class DetectorMismatch(SkyneedleError):
+    """Detectors that a network does not know, or files of different times."""
+
+
+class GridMismatch(SkyneedleError, ValueError):
+    """A frequency or time grid that does not fit the data."""
+
+
+class NoQuietTime(SkyneedleError):
+    """No stretch of background passes the selection."""
+
+
+# --- evaluation
+
+
+class OneClassOnly(SkyneedleError, ValueError):
+    """A metric that needs positives and negatives was given one class."""

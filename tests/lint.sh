@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Format, lint and types; first argument: the folder with the tools.
+set -euo pipefail
+bin=$1
+"$bin/ruff" format --check .
+"$bin/ruff" check .
+"$bin/snakefmt" --check --quiet Snakefile workflow
+"$bin/mypy"
