@@ -8,7 +8,9 @@ from snakemake.utils import min_version, validate
 
 min_version("9.20")
 
-sys.path.insert(0, str(Path(workflow.basedir) / "src"))  # the graph needs fingerprints even before installation
+sys.path.insert(
+    0, str(Path(workflow.basedir) / "src")
+)  # the graph needs fingerprints even before installation
 
 
 configfile: "config/config.yaml"

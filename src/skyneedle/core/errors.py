@@ -1,4 +1,4 @@
-"""Every way in which input can be bad, by name; each message says file, value, what was expected, what to do."""
+"""Every way in which input can be bad, by name; messages say file, value, what was expected, what to do."""
 
 
 class SkyneedleError(Exception):

@@ -58,8 +58,8 @@ def rule(snakemake: Any) -> Iterator[Job]:
         The job.
 
     Raises:
-        SystemExit: with status 1 after an error, which stands in the log with its traceback and on the terminal
-            in one sentence where the input was at fault.
+        SystemExit: with status 1 after an error, which stands in the log with its traceback and on the
+            terminal in one sentence.
     """
     die_with_workflow()
     terminal = os.dup(2)
@@ -115,8 +115,8 @@ def _redirected(log: str | None) -> Iterator[None]:
 def die_with_workflow(poll_seconds: float = 0.5) -> None:
     """End this process when its parent, or the Snakemake above it, dies, even by ``kill -9``.
 
-    A script that outlives its workflow would write beside the next one. The kernel tells only of the direct
-    parent, which may be a shell; so the nearest Snakemake further up is polled too.
+    A script that outlives its workflow would write beside the next one. The kernel tells only of the
+    direct parent, which may be a shell; so the nearest Snakemake further up is polled too.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -149,7 +149,7 @@ def _workflow_ancestor() -> tuple[int, str] | None:
 
 
 def _start_time(pid: int) -> str:
-    """Start time of a live process, which tells it from a later one with the same number; '' when it is gone."""
+    """Start time of a live process, which tells it from a later one of its number; '' when it is gone."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -173,7 +173,9 @@ def exclusive(path: str | Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise FolderBusy(f"{path.parent}: another process is writing here; wait until it has ended.") from None
+            raise FolderBusy(
+                f"{path.parent}: another process is writing here; wait until it has ended."
+            ) from None
         yield
 
 
@@ -194,7 +196,7 @@ def device_slot(n_gpus: int) -> Iterator[str]:
     devices = _visible_devices()
     if not devices:
         raise NoDevice(
-            "The job was given a GPU, but none is visible here; set `resources: gpu=0` in the profile to train on the CPU."
+            "The job was given a GPU, but none is visible here; set `gpu: 0` in the profile to use the CPU."
         )
     held: list[Any] = []
     try:
@@ -223,7 +225,9 @@ def _visible_devices() -> list[str]:
     if given is not None:
         return [device for device in given.split(",") if device.strip()]
     try:
-        listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True).stdout
+        listing = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
     except (OSError, subprocess.SubprocessError):
         return []
     return [str(number) for number, line in enumerate(listing.splitlines()) if line.startswith("GPU ")]
@@ -255,7 +259,12 @@ def provenance(params: dict[str, Any], device: str) -> dict[str, Any]:
 def _commit() -> str:
     try:
         run = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=PACKAGE_ROOT, capture_output=True, text=True, timeout=10, check=True
+            ["git", "rev-parse", "HEAD"],
+            cwd=PACKAGE_ROOT,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
         )
         return run.stdout.strip()
     except (OSError, subprocess.SubprocessError):
@@ -266,7 +275,7 @@ def _commit() -> str:
 
 
 def fingerprint(*files: str | Path) -> str:
-    """Hash of what a rule script does: its syntax tree and those of all modules of this package that it imports.
+    """Hash of what a rule script does: its syntax tree, and those of all modules here that it imports.
 
     Comments, docstrings, formatting and time stamps do not count; imports inside functions do.
 
@@ -312,7 +321,11 @@ def _read_source(path: Path) -> tuple[str, tuple[Path, ...]]:
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     first = body[0] if body else None
-    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+    if (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    ):
         return body[1:]
     return body
 

@@ -10,7 +10,8 @@ def generator(root: int, *keys: int | str) -> np.random.Generator:
 
     Args:
         root: seed of the experiment.
-        *keys: what is drawn, for instance the example id and the name of the quantity; strings are hashed with CRC-32.
+        *keys: what is drawn, for instance the example id and the name of the quantity; strings are hashed
+            with CRC-32.
 
     Returns:
         A generator that is the same for the same root and keys, whatever was drawn before.

@@ -30,7 +30,9 @@ def write(
     path = Path(path)
     for name, array in arrays.items():
         if len(array) != len(table):
-            raise NotADataSet(f"{path}: array '{name}' has {len(array)} examples, its table {len(table)} rows.")
+            raise NotADataSet(
+                f"{path}: array '{name}' has {len(array)} examples, its table {len(table)} rows."
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -44,7 +46,10 @@ def write(
                 values = table[column].to_numpy()
                 if values.dtype.kind in "OU":
                     columns.create_dataset(
-                        column, data=[str(value) for value in values], dtype=h5py.string_dtype(), track_times=False
+                        column,
+                        data=[str(value) for value in values],
+                        dtype=h5py.string_dtype(),
+                        track_times=False,
                     )
                 else:
                     columns.create_dataset(column, data=values, track_times=False)
@@ -155,4 +160,6 @@ def _read_table(path: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
                 columns[name] = stored.asstr()[()] if is_text else stored[()]
             return pd.DataFrame(columns), json.loads(file.attrs["attributes"])
     except (OSError, KeyError) as error:
-        raise NotADataSet(f"{path}: not a shard written by skyneedle ({error}); delete it and run again.") from error
+        raise NotADataSet(
+            f"{path}: not a shard written by skyneedle ({error}); delete it and run again."
+        ) from error

@@ -1,0 +1,84 @@
+"""The whole graph at the smallest scale, and what reruns after a change."""
+
+import csv
+import os
+import re
+
+import pandas as pd
+
+from tests.workflow.conftest import ROOT, SNAKEMAKE, dry_run, run
+
+FIGURES = [f"fig{number}" for number in range(1, 9)]
+
+
+def test_every_figure_of_the_paper_is_there_with_its_numbers(smoke):
+    folder = smoke / "figures" / "gebhard2019"
+    for figure in FIGURES:
+        for ending in ("svg", "pdf", "csv"):
+            assert list(folder.glob(f"{figure}_*.{ending}")), f"{figure}.{ending}"
+    for table in folder.glob("*.csv"):
+        assert len(pd.read_csv(table)) > 0, table
+
+
+def test_the_scoreboard_has_every_published_row(smoke):
+    with open(ROOT / "config" / "published.tsv", newline="") as file:
+        published = list(csv.DictReader(file, delimiter="\t"))
+    scoreboard = pd.read_csv(smoke / "scoreboard.csv", keep_default_na=False)
+    rows = list(zip(scoreboard["paper"], scoreboard["item"], scoreboard["quantity"], strict=True))
+    for row in published:
+        assert (row["paper"], row["item"], row["quantity"]) in rows
+    silent = scoreboard[(scoreboard["reproduced"] == "") & (scoreboard["note"] == "")]
+    assert silent.empty, silent
+    assert set(scoreboard["scale"]) == {"smoke"}
+
+
+def test_a_second_run_has_nothing_to_do(smoke, smoke_config):
+    assert dry_run(*smoke_config) == {}
+
+
+def test_touching_every_file_reruns_nothing(house, smoke_config):
+    for path in run("git", "ls-files").stdout.splitlines():
+        if (house / path).is_file():
+            os.utime(house / path)
+    assert dry_run(*smoke_config, cwd=house) == {}
+
+
+def test_editing_a_comment_reruns_nothing(house, smoke_config):
+    for path in (
+        "src/skyneedle/core/store.py",
+        "src/skyneedle/strain/simulate/examples.py",
+        "scripts/strain/train.py",
+    ):
+        with open(house / path, "a") as file:
+            file.write("\n# a comment\n")
+    assert dry_run(*smoke_config, cwd=house) == {}
+
+
+def test_editing_a_shared_function_reruns_what_uses_it(house, smoke_config):
+    path = house / "src/skyneedle/core/plotting.py"
+    path.write_text(path.read_text() + "\n\ndef added():\n    return 1\n")
+    jobs = dry_run(*smoke_config, cwd=house)
+    assert any(name.startswith("figure") for name in jobs)
+    assert not {"simulate_strain", "train_strain", "evaluate_strain"} & set(jobs)
+
+
+def test_one_networks_learning_rate_reruns_its_training_and_what_follows(house, smoke_config):
+    config = house / "config" / "smoke.yaml"
+    text = config.read_text()
+    assert text.count("- name: fcn8\n") == 1
+    config.write_text(
+        text.replace("- name: fcn8\n", "- name: fcn8\n      training: {learning_rate: 0.001}\n")
+    )
+    jobs = dry_run(*smoke_config, cwd=house)
+    assert jobs["train_strain"] == 1
+    assert jobs["evaluate_strain"] == 1
+    assert "simulate_strain" not in jobs
+
+
+def test_the_report_builds(smoke, smoke_config, tmp_path):
+    report = tmp_path / "report.html"
+    run(*SNAKEMAKE, "--configfile", "config/smoke.yaml", *smoke_config, "--report", str(report))
+    text = report.read_text()
+    assert len(text) > 1_000_000
+    for figure in FIGURES:
+        assert re.search(rf"{figure}_\w+", text)

@@ -1,0 +1,51 @@
+# What rules ask for: paths, settings of one network, fingerprints. Nothing of the science.
+
+from snakemake.exceptions import WorkflowError
+
+from skyneedle.core.runtime import fingerprint
+
+SCRIPTS = Path(workflow.basedir) / "scripts"
+FIGURES = (
+    []
+)  # every figure and table that an experiment draws; each experiment adds its own
+METRICS = []  # every file of metrics that the scoreboard reads, likewise
+
+
+def code(script, *more):
+    """Fingerprint of a rule's script and everything of the package that it imports."""
+    return fingerprint(SCRIPTS / script, *more)
+
+
+def figures():
+    return FIGURES
+
+
+def shards(experiment, name):
+    """Files of one data set."""
+    n = config[experiment]["sets"][name]["shards"]
+    return [f"<results>/{experiment}/data/{name}/{shard:03d}.h5" for shard in range(n)]
+
+
+def network(experiment, name):
+    """Settings of one network, with what it does not say filled in."""
+    entries = {item["name"]: item for item in config[experiment]["networks"]}
+    if name not in entries:
+        raise WorkflowError(
+            f"{experiment}: no network is named '{name}'; there is {', '.join(entries)}."
+        )
+    entry = entries[name]
+    detectors = entry.get("detectors", ["H1", "L1"])
+    return {
+        "name": name,
+        "source": entry["source"],
+        "options": {"detectors": len(detectors), **entry.get("options", {})},
+        "detectors": detectors,
+        "targets": entry.get("targets", {}),
+        "training": config[experiment]["training"] | entry.get("training", {}),
+    }
+
+
+def own_file(experiment, name):
+    """Fingerprint of a user's network file; empty for a built-in network."""
+    path, colon, _ = network(experiment, name)["source"].rpartition(":")
+    return fingerprint(Path(workflow.basedir) / path) if colon else ""
