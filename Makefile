@@ -52,7 +52,7 @@ scan: $(STAMP)  ## Search strain files: make scan ARGS="H1=file.hdf5 L1=file.hdf
 	@$(BIN)/skyneedle scan $(ARGS)
 
 graph: $(STAMP)  ## The graph of rules as a mermaid diagram
-	@$(BIN)/snakemake --configfile config/smoke.yaml --rulegraph mermaid-js 2>/dev/null
+	@$(BIN)/snakemake --configfile config/smoke.yaml --rulegraph mermaid-js results/smoke/scoreboard.csv 2>/dev/null
 
 clean:  ## Remove the environment; results and downloads stay
 	rm -rf $(VENV)

@@ -1,7 +1,8 @@
-"""Run one network over the examples of a set."""
+"""Run one network over the examples of the validation and testing sets."""
 
 from skyneedle.core import runtime
 from skyneedle.strain import training
 
 with runtime.rule(snakemake) as job:
-    training.predict(snakemake.input.weights, snakemake.input.shards, snakemake.output.logits, job=job)
+    for name in ("validation", "testing"):
+        training.predict(snakemake.input.weights, snakemake.input[name], snakemake.output[name], job=job)

@@ -12,6 +12,7 @@ with runtime.rule(snakemake) as job:
         snakemake.input.training,
         snakemake.input.validation,
         recipe=snakemake.params.recipe,
+        scale=snakemake.params.scale,
         out=stem,
         state_dir=stem.parent / ".state",
         job=job,

@@ -88,8 +88,8 @@ def test_bad_input_is_one_line_and_status_2(monkeypatch, capsys, error):
 
 
 def test_a_bug_is_not_hidden(monkeypatch):
-    monkeypatch.setattr(search, "scan", lambda *_, **__: {}["bug"])
-    with pytest.raises(KeyError):
+    monkeypatch.setattr(search, "scan", lambda *_, **__: [].pop())
+    with pytest.raises(IndexError):
         cli.main(["scan", "H1=a"])
 
 

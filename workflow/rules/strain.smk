@@ -137,7 +137,8 @@ rule train_strain:
     priority: lambda wildcards: 50 if wildcards.network == MAIN else 0
     conda:
         "../../envs/skyneedle.yaml"
-    threads: 2
+    # The others are small: two of them side by side use two cores better than each would alone.
+    threads: lambda wildcards: 2 if wildcards.network == MAIN else 1
     resources:
         gpu=1,
     params:
@@ -145,6 +146,7 @@ rule train_strain:
         recipe=STRAIN["recipe"],
         seed=config["seed"],
         own=lambda wildcards: own_file("strain", wildcards.network),
+        scale=config["scale"],
         code=code("strain/train.py"),
     script:
         "../../scripts/strain/train.py"
@@ -154,16 +156,18 @@ rule predict_strain:
     input:
         weights="<results>/strain/models/{network}/seed0.safetensors",
         card="<results>/strain/models/{network}/seed0.json",
-        shards=lambda wildcards: shards("strain", wildcards.set),
+        validation=shards("strain", "validation"),
+        testing=shards("strain", "testing"),
     output:
-        logits=directory("<results>/strain/outputs/{network}/{set}"),
+        validation=directory("<results>/strain/outputs/{network}/validation"),
+        testing=directory("<results>/strain/outputs/{network}/testing"),
     log:
-        "<logs>/predict_strain/{network}_{set}.log",
+        "<logs>/predict_strain/{network}.log",
     benchmark:
-        "<benchmarks>/predict_strain/{network}_{set}.tsv"
+        "<benchmarks>/predict_strain/{network}.tsv"
     conda:
         "../../envs/skyneedle.yaml"
-    threads: 2
+    threads: lambda wildcards: 2 if wildcards.network == MAIN else 1
     resources:
         gpu=1,
     params:
@@ -421,7 +425,9 @@ rule interpret_strain:
 
 RAN = f"<results>/strain/tables/{MAIN}"
 METRIC = "<results>/strain/metrics"
-COMPARED = {"metrics": expand(METRIC + "/{network}.json", network=SCORED)}
+COMPARED = {
+    "metrics": expand("<results>/strain/metrics/{network}.json", network=SCORED)
+}
 DRAWN = {
     "fig1_pycbc_pipeline": ({}, {}),
     "fig2_data_generation": (

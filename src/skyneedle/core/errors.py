@@ -95,3 +95,7 @@ class NoQuietTime(SkyneedleError):
 
 class OneClassOnly(SkyneedleError, ValueError):
     """A metric that needs positives and negatives was given one class."""
+
+
+class ConstraintBroken(SkyneedleError):
+    """An optimised input does not obey its constraint, or its output does not belong to it."""

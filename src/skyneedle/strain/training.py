@@ -28,6 +28,7 @@ def train(
     validation_shards: Sequence[str | Path],
     *,
     recipe: str,
+    scale: str,
     out: str | Path,
     state_dir: str | Path,
     job: Job,
@@ -40,6 +41,7 @@ def train(
         train_shards: files of the training set.
         validation_shards: files of the validation set.
         recipe: "corrected" or "faithful".
+        scale: name of the scale, for the card.
         out: stem of weights and card.
         state_dir: folder of the resume state.
         job: seed, device, threads and provenance.
@@ -53,25 +55,28 @@ def train(
     if recipe == "faithful":
         settings["epochs"] -= 1  # the published loop runs over range(1, epochs)
     channels = channels_of(train_set, network["detectors"])
-    scale = preprocess.normalisation(train_set)
-    scale = {key: [values[channel] for channel in channels] for key, values in scale.items()}
+    normalisation = {
+        key: [values[channel] for channel in channels]
+        for key, values in preprocess.normalisation(train_set).items()
+    }
     fresh = inference.build(network["source"], network["options"], REGISTRY)
     samples = output_grid(fresh, train_set.shape("strain")[-1], len(channels)).numpy()
-    read = [
-        examples(data, network["detectors"], scale, targets, samples, recipe, job.seed, n_examples)
+    learn, check = (
+        examples(data, network["detectors"], normalisation, targets, samples, recipe, job.seed, n_examples)
         for data, n_examples in ((train_set, n), (validation_set, None))
-    ]
+    )
     return training.fit(
         {key: network[key] for key in ("name", "source", "options")} | {"registry": REGISTRY},
-        *read,
+        learn,
+        check,
         training.Settings(**settings),
         out=out,
         state_dir=state_dir,
         seed=int(generator(job.seed, "training", network["name"]).integers(2**31)),
         device=job.device,
         threads=job.threads,
-        normalisation=scale | {"detectors": list(network["detectors"])},
-        provenance=job.provenance | {"recipe": recipe},
+        normalisation=normalisation | {"detectors": list(network["detectors"])},
+        provenance=job.provenance | {"recipe": recipe, "scale": scale},
         fingerprint=" ".join(
             (job.provenance["code"], job.provenance["settings"], digest(train_set), digest(validation_set))
         ),
@@ -194,7 +199,10 @@ class Pieces:
             positive = rng.random() < self.targets.share
             example = int(rng.choice(signals if positive else noise))
             if positive:
-                position = rng.uniform(*self.targets.position_s) * preprocess.SAMPLE_RATE
+                position = (
+                    rng.uniform(self.targets.position_s[0], self.targets.position_s[1])
+                    * preprocess.SAMPLE_RATE
+                )
                 start = int(self.events[example] - position)
             else:
                 start = int(rng.integers(0, n_samples - length + 1))
@@ -203,7 +211,7 @@ class Pieces:
             labels.append(positive)
         strain = self.data.read("strain", picked)[:, self.channels]
         pieces = np.stack([x[:, start : start + length] for x, start in zip(strain, starts, strict=True)])
-        return preprocess.normalise(pieces, self.normalisation), np.float32(labels)[:, None]
+        return preprocess.normalise(pieces, self.normalisation), np.array(labels, dtype=np.float32)[:, None]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ def package(tmp_path, monkeypatch):
         "skyneedle/lenses/__init__.py": "",
         "skyneedle/lenses/simulate/__init__.py": "",
         "skyneedle/lenses/simulate/psf.py": "from .. import preprocess\n",
-        "skyneedle/lenses/preprocess.py": "def late():\n    from skyneedle.core import store\n    return store\n",
+        "skyneedle/lenses/preprocess.py": (
+            "def late():\n    from skyneedle.core import store\n    return store\n"
+        ),
         "script.py": "from skyneedle.lenses.simulate import psf\nprint(psf)\n",
     }
     for name, text in files.items():

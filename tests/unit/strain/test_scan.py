@@ -1,6 +1,9 @@
+import functools
 import json
 import math
 import textwrap
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pandas as pd
@@ -423,6 +426,38 @@ def test_an_interval_that_is_there_in_part_is_told(mirror, weights, tmp_path, of
     assert sum("20.000 s of GPS" in line and "not available" in line for line in told) == 2
 
 
+@pytest.fixture
+def server(mirror):
+    """The mirror's files over HTTP, as the archive delivers them."""
+    handler = functools.partial(QuietHandler, directory=mirror)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def test_an_interval_is_fetched_from_the_archive(pair, mirror, server, weights, tmp_path, monkeypatch):
+    def get_urls(detector, start, end, **_):
+        assert (start, end) == (START + 10, START + 31)
+        return [f"{server}/{path.name}" for path in sorted(mirror.glob(f"*-{detector}_*"))]
+
+    monkeypatch.setattr(archive, "_unreachable", lambda host, timeout_s: "")
+    monkeypatch.setattr("gwosc.locate.get_urls", get_urls)
+    options = {"gps": (START + 10, START + 30.5)}
+    plan, logits = logits_of({}, weights, tmp_path / "out", **options)
+    assert {path.name for path in (tmp_path / "out" / "strain").glob("*.hdf5")} == {
+        path.name for path in mirror.iterdir()
+    }
+    assert all(part.path.startswith(str(tmp_path / "out")) for track in plan.tracks for part in track.parts)
+    _, expected = logits_of(pair[0], weights, tmp_path / "files", **options)
+    assert np.array_equal(logits, expected)
+
+
 def test_files_are_asked_of_the_archive_only_for_what_is_lacking(mirror, monkeypatch, tmp_path):
     asked = []
 
@@ -542,6 +577,21 @@ def test_damaged_weights_leave_nothing(pair, tmp_path, capsys):
     assert cli.main(["scan", *given, "--weights", str(stem), "--out", str(tmp_path / "out")]) == 2
     assert "does not fit its card" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_card_as_training_writes_it(tmp_path):
+    stem = write_network(
+        tmp_path / "seed0",
+        networks.build("fcn", detectors=1, channels=4),
+        n_detectors=1,
+        detectors=None,
+        recipe=None,
+        scale=None,
+        normalisation={"mean": [0.0], "std": [32.0], "detectors": ["L1"]},
+        provenance={"recipe": "faithful"},
+    )
+    found = trained.find(stem)
+    assert (found.detectors, found.recipe, found.scale) == (("L1",), "faithful", "not recorded")
 
 
 def test_no_network_comes_along(tmp_path):

@@ -1,0 +1,103 @@
+"""The command line: `skyneedle scan`. Nothing heavy is imported before a sub-command runs."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from skyneedle.core.errors import BadSetting, SkyneedleError
+
+SCAN_TEXT = """\
+Search strain of any length for mergers with a trained network.
+
+Strain comes from files or folders (GWOSC HDF5 or text format, 4096 Hz), one word a detector, from the archive
+for a GPS interval, or both: then the interval is cut out of the files. Writes triggers.csv and one picture a
+trigger. The same command again goes on where a killed one stopped.
+"""
+SCAN_EXAMPLES = """\
+examples:
+  skyneedle scan H1=H-H1_LOSC_4_V2-1126259446-32.hdf5 L1=L-L1_LOSC_4_V2-1126259446-32.hdf5
+  skyneedle scan H1=o1/ L1=o1/ --out o1_triggers
+  skyneedle scan --gps 1126259446 1126259478 --mirror /data/gwosc
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all sub-commands."""
+    top = argparse.ArgumentParser(prog="skyneedle", description="Find rare things in the sky.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="command")
+    scan = commands.add_parser(
+        "scan",
+        help="search gravitational-wave strain with a trained network",
+        description=SCAN_TEXT,
+        epilog=SCAN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = scan.add_argument
+    add("strain", nargs="*", metavar="DETECTOR=PATH", help="file or folder of one detector, as H1=o1/")
+    add("--gps", nargs=2, type=float, metavar=("START", "END"), help="GPS interval in s; fetched if no PATH")
+    add("--mirror", action="append", default=[], metavar="M", help="folder or base URL, before the archive")
+    add("--weights", metavar="STEM", help="trained network: STEM.safetensors and STEM.json")
+    add("--threshold", type=float, metavar="T", help="of the smoothed output; default: the operating point")
+    add("--window", type=int, metavar="N", help="of the smoothing, in samples at 2048 Hz; default likewise")
+    add("--out", default="scan", metavar="FOLDER", help="where results go (default: ./scan)")
+    add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
+    add("--no-pictures", dest="pictures", action="store_false", help="write the table only")
+    scan.set_defaults(run=_scan)
+    return top
+
+
+def _scan(arguments: argparse.Namespace) -> None:
+    sources: dict[str, list[str]] = {}
+    for word in arguments.strain:
+        detector, equals, path = word.partition("=")
+        if not (detector and equals and path):
+            raise BadSetting(
+                f"'{word}': strain is given as DETECTOR=PATH, for instance H1=o1/ or H1=file.hdf5."
+            )
+        sources.setdefault(detector.upper(), []).append(path)
+    from skyneedle.strain.scan import search
+
+    search.scan(
+        sources,
+        gps=tuple(arguments.gps) if arguments.gps else None,
+        mirrors=arguments.mirror,
+        weights=arguments.weights,
+        threshold=arguments.threshold,
+        window=arguments.window,
+        out=arguments.out,
+        device=arguments.device,
+        pictures=arguments.pictures,
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a sub-command.
+
+    Args:
+        argv: words of the command line; those of the process if not given.
+
+    Returns:
+        Exit status: 0, or 2 after bad input, which stands on stderr in one sentence; 130 after Ctrl-C.
+    """
+    top = parser()
+    arguments, rest = top.parse_known_args(argv)
+    # argparse takes only one run of positional words: those after an option are left over.
+    if any(word.startswith("-") or "=" not in word for word in rest):
+        top.error(f"unrecognised: {' '.join(rest)}")
+    arguments.strain += rest
+    try:
+        arguments.run(arguments)
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    except (SkyneedleError, OSError) as error:
+        print(f"skyneedle: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("skyneedle: stopped; the same command goes on from here.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
