@@ -16,9 +16,12 @@ def main() -> None:
     parser.add_argument("--scale", choices=["smoke", "laptop", "paper"], default="laptop")
     parser.add_argument("--experiment", default="", help="comma-separated; empty means all")
     parser.add_argument("--profile", default="default")
-    parser.add_argument("--mirror", default="", help="folder or base URL that is tried before the archives")
+    parser.add_argument("--mirror", default="", help="folder or base URL tried before the archives")
     parser.add_argument("--cores", default="")
-    parser.add_argument("--report", default="", help="write a report of finished results to this file instead")
+    parser.add_argument(
+        "--report", default="", help="write a report of finished results to this file instead"
+    )
+    parser.add_argument("--target", default="", help="make this file alone")
     parser.add_argument("--dry-run", action="store_true")
     options = parser.parse_args()
     os.chdir(ROOT)
@@ -52,7 +55,7 @@ def command(options: argparse.Namespace) -> list[str]:
         arguments += ["--report", options.report]
     if options.dry_run:
         arguments += ["--dry-run", "--quiet", "rules"]
-    return arguments
+    return [*arguments, "--", options.target] if options.target else arguments
 
 
 def announce(scale: str, experiment: str) -> None:
@@ -62,8 +65,8 @@ def announce(scale: str, experiment: str) -> None:
     for row in rows:
         if not experiment or row["experiment"] in experiment.split(","):
             print(
-                f"{row['experiment']} at scale {scale}: about {row['minutes']} minutes and {row['gigabytes']} GB of disk "
-                f"on {row['hardware']}; finished steps are not repeated."
+                f"{row['experiment']}, scale {scale}: about {row['minutes']} minutes, {row['gigabytes']} GB, on "
+                f"{row['hardware']}; finished steps are not repeated."
             )
 
 

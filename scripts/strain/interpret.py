@@ -1,8 +1,7 @@
 """What one network looks at: preimages, how contrived they are, and its receptive field."""
 
-from skyneedle.strain.interpret import contrived
-
 from skyneedle.core import runtime
+from skyneedle.strain.interpret import contrived
 
 with runtime.rule(snakemake) as job:
     contrived.write(

@@ -40,7 +40,7 @@ def network(experiment, name):
         "source": entry["source"],
         "options": {"detectors": len(detectors), **entry.get("options", {})},
         "detectors": detectors,
-        "targets": entry.get("targets", {}),
+        "targets": config[experiment]["targets"] | entry.get("targets", {}),
         "training": config[experiment]["training"] | entry.get("training", {}),
     }
 

@@ -137,8 +137,8 @@ rule train_strain:
     priority: lambda wildcards: 50 if wildcards.network == MAIN else 0
     conda:
         "../../envs/skyneedle.yaml"
-    # The others are small: two of them side by side use two cores better than each would alone.
-    threads: lambda wildcards: 2 if wildcards.network == MAIN else 1
+    # Two trainings side by side use two cores better than one that waits for its own threads.
+    threads: 1
     resources:
         gpu=1,
     params:
@@ -167,7 +167,7 @@ rule predict_strain:
         "<benchmarks>/predict_strain/{network}.tsv"
     conda:
         "../../envs/skyneedle.yaml"
-    threads: lambda wildcards: 2 if wildcards.network == MAIN else 1
+    threads: 1
     resources:
         gpu=1,
     params:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +113,10 @@ class Targets:
     Attributes:
         kind: "sequence" for networks that answer for each time, "piece" for those that judge a whole window.
         label_width_s: width of the label around the event, in s (sequence).
+        crop_s: length of the part of each example that training sees in its first epochs, in s; it holds the
+            event where there is one (sequence). In whole examples one output in 40 is positive and a network
+            stays at the constant answer for long; in 3 s it is one in 7. None takes whole examples.
+        crop_epochs: epochs with such parts; whole examples follow, since only they have the true share.
         curriculum_snr: SNR that signals must have in the first epoch; falls linearly to the lowest of the set
             (sequence). None takes all signals from the start.
         curriculum_epochs: epochs until all signals are in.
@@ -124,6 +128,8 @@ class Targets:
 
     kind: str = "sequence"
     label_width_s: float = 0.2
+    crop_s: float | None = None
+    crop_epochs: int = 0
     curriculum_snr: float | None = None
     curriculum_epochs: int = 0
     share: float = 0.5
@@ -151,6 +157,9 @@ class Sequences:
         recipe: "corrected" or "faithful".
         width_s: of the label.
         samples: of the input that the network's outputs are about.
+        crop: samples of the part that is seen in the first ``crop_epochs`` epochs; 0 for whole examples.
+        crop_epochs: how many.
+        seed: of the draws of that part.
     """
 
     data: DataSet
@@ -159,13 +168,36 @@ class Sequences:
     recipe: str
     width_s: float
     samples: np.ndarray
+    crop: int = 0
+    crop_epochs: int = 0
+    seed: int = 0
 
     def __call__(self, rows: np.ndarray, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Input (n, detector, time) and label (n, n_outputs), both float32."""
         strain = self.data.read("strain", rows)[:, self.channels]
         events = self.data.table["event_index"].to_numpy()[rows]
-        labels = preprocess.labels(events, strain.shape[-1], self.recipe, self.width_s, self.samples)
+        samples = self.samples
+        if self.crop and epoch < self.crop_epochs:
+            pairs = zip(rows, events, strict=True)
+            starts = np.array([self._start(int(row), int(event), epoch) for row, event in pairs])
+            strain = np.stack([x[:, k : k + self.crop] for x, k in zip(strain, starts, strict=True)])
+            events = np.where(events < 0, -1, events - starts)
+            lost = self.data.shape("strain")[-1] - self.crop
+            samples = samples[: len(samples) - lost // int(samples[1] - samples[0])]
+        labels = preprocess.labels(events, strain.shape[-1], self.recipe, self.width_s, samples)
         return preprocess.normalise(strain, self.normalisation), labels
+
+    def _start(self, row: int, event: int, epoch: int) -> int:
+        """First sample of the part of an example; its outputs hold the whole label of an event."""
+        last = self.data.shape("strain")[-1] - self.crop
+        low, high = 0, last
+        if event >= 0:
+            # Outputs are about the samples from offset on, over a reach of the crop less the receptive field.
+            offset, reach = int(self.samples[0]), int(self.samples[-1] - self.samples[0]) - last
+            margin = min(round(self.width_s * preprocess.SAMPLE_RATE), reach // 2)
+            low, high = event - offset - reach + margin, event - offset - margin
+            low, high = min(max(low, 0), last), min(max(high, 0), last)
+        return int(generator(self.seed, "crop", epoch, row).integers(low, max(low, high) + 1))
 
 
 @dataclass(frozen=True)
@@ -294,4 +326,8 @@ def examples(
         snr = data.table["snr"].to_numpy(dtype=float)[:n]
         subset = Curriculum(snr, targets.curriculum_snr, targets.curriculum_epochs)
     read = Sequences(data, channels, normalisation, recipe, targets.label_width_s, samples)
+    if targets.crop_s is not None and n_training is not None:
+        crop = round(targets.crop_s * preprocess.SAMPLE_RATE)
+        draw = int(generator(seed, "crops").integers(2**31))
+        read = replace(read, crop=crop, crop_epochs=targets.crop_epochs, seed=draw)
     return Examples(n, read, subset)

@@ -71,6 +71,24 @@ def test_a_network_with_another_receptive_field_gets_labels_on_its_own_grid(shar
     assert y.shape == (1, 900)
 
 
+def test_the_first_epochs_see_short_parts_around_the_event(shards):
+    options = {"crop_s": 3.0, "crop_epochs": 2}
+    for epoch in (0, 1):
+        _, (x, y) = read(shards, np.arange(8), epoch=epoch, **options)
+        assert x.shape == (8, 2, 6144)
+        assert y.shape == (8, 6144 - 4095)
+        assert y.sum(axis=1).tolist() == [409, 0] * 4  # the whole label, whatever the start
+        first = x[0, 0, 0]  # the strain of H1 is the sample number
+        centre = first + OUTPUT_OFFSET + np.flatnonzero(y[0]).mean()
+        assert centre == 8000
+    starts = [read(shards, [0], epoch=epoch, **options)[1][0][0, 0, 0] for epoch in (0, 1)]
+    assert starts[0] != starts[1]
+    _, (x, _) = read(shards, [0], epoch=2, **options)
+    assert x.shape[-1] == N_CROP
+    _, (x, _) = read(shards, [0], n_training=None, **options)
+    assert x.shape[-1] == N_CROP
+
+
 def test_pieces_hold_the_merger_in_their_last_quarter(shards):
     made, (x, y) = read(shards, np.arange(16), kind="piece", pieces_an_epoch=2, position_s=(0.75, 1.0))
     assert made.n == 16

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import fft
+from scipy import fft, signal
 
 from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
@@ -42,8 +42,8 @@ def template_bank(
 
     Args:
         n_templates: size of the bank.
-        settings: ``mass_range_msun``, ``spin_range``, ``approximant``, ``f_lower_hz``, ``psd``, ``psd_file_holds``,
-            as the data set gives them.
+        settings: ``mass_range_msun``, ``spin_range``, ``approximant``, ``f_lower_hz``, ``psd``,
+            ``psd_file_holds``, as the data set gives them.
         detectors: names.
         recipe: decides, as for the data, whether noise above 1024 Hz is folded onto the band.
         seed: root seed.
@@ -62,11 +62,12 @@ def signals(
 
     Args:
         n_signals: how many.
-        settings, detectors, recipe, seed: as for ``template_bank``; another random stream than that of the bank.
+        settings, detectors, recipe, seed: as for ``template_bank``; another random stream than that of the
+            bank.
 
     Returns:
-        Whitened strain, shape (signal, detector, 6144), with the event in the first detector at ``BEFORE``; the
-        amplitude has no meaning, but that between detectors has.
+        Whitened strain, shape (signal, detector, 6144), with the event in the first detector at ``BEFORE``;
+        the amplitude has no meaning, but that between detectors has.
     """
     from pycbc.detector import Detector
 
@@ -74,7 +75,7 @@ def signals(
     made = [Detector(name) for name in detectors]
     out = np.empty((n_signals, len(detectors), N_TEMPLATE))
     for number in range(n_signals):
-        series, parameters = _template(settings, asds, seed, "signal", number)
+        series = _template(settings, asds, seed, "signal", number).series
         rng = generator(seed, "signal", number, "sky")
         ra, polarization = rng.uniform(0, 2 * np.pi, 2)
         dec, cosine = np.arcsin(rng.uniform(-1, 1)), rng.uniform(-1, 1)
@@ -113,7 +114,7 @@ def _template(
 
 
 def _spectra(parameters: Mapping[str, float], settings: Mapping[str, Any]) -> np.ndarray:
-    """Fourier transforms of both polarizations seen face-on at 4096 Hz, the event at sample ``_EVENT_RAW``."""
+    """Fourier transforms of both polarizations, face-on, at 4096 Hz, the event at sample ``_EVENT_RAW``."""
     from pycbc.waveform import get_td_waveform
 
     waves = get_td_waveform(
@@ -139,8 +140,9 @@ def _spectra(parameters: Mapping[str, float], settings: Mapping[str, Any]) -> np
 def _whitened(spectra: np.ndarray, asd: np.ndarray) -> np.ndarray:
     """From strain at 4096 Hz to whitened strain at 2048 Hz around the event, shape (2, 6144).
 
-    With the strain h(f) and the one-sided PSD S, sum(w**2) of w = h / sqrt(S) at the rate r is the square of the
-    optimal SNR times r / 2; the variance of noise whitened likewise is r / 2. So w is divided by sqrt(r / 2).
+    With the strain h(f) and the one-sided PSD S, sum(w**2) of w = h / sqrt(S) at the rate r is the square of
+    the optimal SNR times r / 2; the variance of noise whitened likewise is r / 2. So w is divided by sqrt(r /
+    2).
     """
     n = preprocess.N_WINDOW
     white = spectra[:, : n // 2 + 1] / asd
@@ -178,8 +180,15 @@ def _asd(name: str, holds: str, recipe: str) -> np.ndarray:
     psd[last:] = psd[last]
     half = preprocess.N_WINDOW // 2
     kept = psd[: half + 1].copy()
-    if recipe == "faithful":  # every second sample is taken: noise from above 1024 Hz comes on top
-        kept += psd[half:][::-1]
+    if recipe == "faithful":
+        # Every second sample is taken: noise from above 1024 Hz comes on top, as far as the files reach.
+        kept += (psd * _archive_response(np.arange(n) * step) ** 2)[half:][::-1]
     first = np.flatnonzero(kept > 0)[0]
     kept[:first] = kept[first]
     return np.sqrt(kept)
+
+
+def _archive_response(frequency: np.ndarray) -> np.ndarray:
+    """Response of the low-pass of the archive's 4-kHz files, which simulated strain has too (spec F2)."""
+    sections = signal.cheby1(8, 0.05, 0.8 * _RAW_RATE / 2, fs=4 * _RAW_RATE, output="sos")
+    return np.abs(signal.sosfreqz(sections, frequency, fs=4 * _RAW_RATE)[1]) ** 2

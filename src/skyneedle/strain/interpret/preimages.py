@@ -100,8 +100,8 @@ class Constraint:
         optimised: the added "signal", which starts as white noise, or the whole "input", which starts as the
             noise of the example.
         weight: of the mean squared difference from the noise, beside the binary cross-entropy.
-        share: of the steps at which the published code applies the constraint. The corrected recipe applies it at
-            all of them, as it is to hold at the end.
+        share: of the steps at which the published code applies the constraint. The corrected recipe applies
+            it at all of them, as it is to hold at the end.
         rule: what is applied to that which is optimised.
     """
 
@@ -168,9 +168,9 @@ def preimages(
         noise: normalised noise, shape (example, detector, 6144).
         examples: their ids, which decide the random start together with the seed.
         constraints: names from ``CONSTRAINTS``.
-        recipe: "faithful" reproduces the published order of steps: the constraint comes before the pass, and an
-            optimised "input" is saved after the last step, one step ahead of the saved output. "corrected" ends
-            with the constraint and another pass.
+        recipe: "faithful" reproduces the published order of steps: the constraint comes before the pass, and
+            an optimised "input" is saved after the last step, one step ahead of the saved output. "corrected"
+            ends with the constraint and another pass.
         seed: root seed.
         steps: of the optimisation.
         device: "cpu" or "cuda:0".
@@ -192,7 +192,8 @@ def preimages(
     noise = np.ascontiguousarray(noise, dtype=np.float32)
     if noise.ndim != 3 or noise.shape[-1] != N_INPUTS or len(noise) != len(examples):
         raise GridMismatch(
-            f"Noise has shape {noise.shape} for {len(examples)} examples; expected (example, detector, {N_INPUTS})."
+            f"Noise has shape {noise.shape} for {len(examples)} examples; expected (example, detector, "
+            f"{N_INPUTS})."
         )
     rows = [(name, place) for name in constraints for place in range(len(noise))]
     batches = [rows[first : first + rows_at_once] for first in range(0, len(rows), rows_at_once)]
@@ -288,8 +289,8 @@ def check(network: nn.Module, found: Preimages, device: str = "cpu", rows_at_onc
     """
     for number in np.flatnonzero(~found.holds):
         raise ConstraintBroken(
-            f"Preimage {found.constraint[number]} of example {found.example[number]} does not obey its constraint; "
-            "this is a fault of the optimisation, please report it."
+            f"Preimage {found.constraint[number]} of example {found.example[number]} does not obey its "
+            f"constraint; this is a fault of the optimisation, please report it."
         )
     for first in range(0, len(found.inputs), rows_at_once):
         part = slice(first, first + rows_at_once)
@@ -299,9 +300,9 @@ def check(network: nn.Module, found: Preimages, device: str = "cpu", rows_at_onc
         if not (off <= OUTPUT_TOLERANCE).all():
             number = first + int(np.argmax(off))
             raise ConstraintBroken(
-                f"Preimage {found.constraint[number]} of example {found.example[number]} has an output that is "
-                f"{off.max():.3g} off what the network gives for it; expected at most {OUTPUT_TOLERANCE:g}: do not "
-                "run the network with random layers."
+                f"Preimage {found.constraint[number]} of example {found.example[number]} has an output "
+                f"that is {off.max():.3g} off what the network gives for it; expected at most "
+                f"{OUTPUT_TOLERANCE:g}: do not run the network with random layers."
             )
 
 
@@ -334,7 +335,7 @@ def preimage_table(found: Preimages, detectors: Sequence[str] = ("H1", "L1")) ->
 
 
 def reached(output: np.ndarray) -> np.ndarray:
-    """Whether an output (row, 2049) is above one half for 9 of 10 ones and below for 9 of 10 zeros of the target."""
+    """Whether outputs (row, 2049) are on the right side of 0.5 for 9 of 10 ones, and zeros, of the target."""
     ones = target() == 1
     return ((output[:, ones] > 0.5).mean(axis=1) >= SUCCESS_SHARE) & (
         (output[:, ~ones] < 0.5).mean(axis=1) >= SUCCESS_SHARE
@@ -350,8 +351,8 @@ def success_metrics(found: Preimages) -> dict[str, dict[str, Any]]:
     done = reached(found.output) & found.holds
     names = np.array(found.constraint)
     definition = (
-        "share of preimages that obey the constraint and whose output is on the right side of 0.5 for at least "
-        f"{SUCCESS_SHARE:.0%} of the ones and of the zeros of the target"
+        "share of preimages that obey the constraint and whose output is on the right side of 0.5 for at "
+        f"least {SUCCESS_SHARE:.0%} of the ones and of the zeros of the target"
     )
     return {
         f"{name}_success": metrics.binomial(done[names == name].sum(), (names == name).sum())

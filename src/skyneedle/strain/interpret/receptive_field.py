@@ -20,7 +20,9 @@ _N_DRAWN_LAYERS = 4  # of Fig. 3, the input among them
 
 
 class ReceptiveField(NamedTuple):
-    """Inputs that one output depends on: how many, and the first and last one counted from the output's index."""
+    """Inputs that one output depends on: how many, and the first and last one counted from the output's
+    index.
+    """
 
     n: int
     first: int
@@ -60,11 +62,13 @@ def receptive_field(network: nn.Module, n_inputs: int, detectors: int = 2) -> Re
 def layer_receptive_fields(
     network: nn.Module, detectors: int = 2, n_units: int = 16, unit: int = 4
 ) -> LayerFields:
-    """The receptive field of every block, and which units of the first layers one unit of the third block sees.
+    """The receptive field of every block, and which units of the first layers one unit of the third block
+    sees.
 
     Args:
-        network: as ``networks.fcn``, with convolutions ``input`` and ``blocks``, a ReLU behind each of the latter;
-            of any other network, its modules with weights of their own that give (batch, channel, time).
+        network: as ``networks.fcn``, with convolutions ``input`` and ``blocks``, a ReLU behind each of the
+            latter; of any other network, its modules with weights of their own that give (batch, channel,
+            time).
         detectors: number of detectors.
         n_units: inputs that are drawn.
         unit: of the third block, that is highlighted.
