@@ -15,7 +15,7 @@ export PYTHONHASHSEED := 0
 # The stamp carries the hash of the lock: the environment is re-used for as long as the lock is unchanged.
 STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
 
-.PHONY: help setup results report test lint format bench scan graph clean
+.PHONY: help setup results report test lint format bench scan graph reference clean
 
 help:  ## This list
 	@echo "Skyneedle: rare things in the sky found with neural networks."
@@ -53,6 +53,9 @@ scan: $(STAMP)  ## Search strain files: make scan ARGS="H1=file.hdf5 L1=file.hdf
 
 graph: $(STAMP)  ## The graph of rules as a mermaid diagram
 	@$(BIN)/snakemake --configfile config/smoke.yaml --rulegraph mermaid-js results/smoke/scoreboard.csv 2>/dev/null
+
+reference: $(STAMP)  ## Copy the small trained network and the picture of the README from finished laptop results
+	@$(BIN)/python workflow/reference.py
 
 clean:  ## Remove the environment; results and downloads stay
 	rm -rf $(VENV)

@@ -99,8 +99,9 @@ def _template(
 ) -> Template:
     for attempt in range(_MOST_REDRAWS):
         rng = generator(seed, *keys, attempt)
-        masses = np.sort(rng.uniform(*settings["mass_range_msun"], 2))[::-1]
-        spins = rng.uniform(*settings["spin_range"], 2)
+        (low, high), (spin_low, spin_high) = settings["mass_range_msun"], settings["spin_range"]
+        masses = np.sort(rng.uniform(low, high, 2))[::-1]
+        spins = rng.uniform(spin_low, spin_high, 2)
         names = ("mass1", "mass2", "spin1z", "spin2z")
         parameters = {name: float(value) for name, value in zip(names, (*masses, *spins), strict=True)}
         try:

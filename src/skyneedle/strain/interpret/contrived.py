@@ -91,7 +91,8 @@ def write(
     )
     templates = banks.template_bank(settings["n_templates"], simulate, detectors, recipe, seed)
     signals = banks.signals(len(noise.reference), simulate, detectors, recipe, seed)
-    snrs = generator(seed, "reference snr").uniform(*simulate["snr_range"], len(signals))
+    low, high = simulate["snr_range"]
+    snrs = generator(seed, "reference snr").uniform(low, high, len(signals))
     table = contrived_table(found, network, noise, templates, signals, snrs, detectors, device)
     _write(outputs.preimages, preimages.preimage_table(found, detectors))
     _write(outputs.contrived, table)
@@ -339,7 +340,7 @@ def _median(values: np.ndarray) -> metrics.Statistic:
     return median
 
 
-def summary_metrics(summary: pd.DataFrame) -> Mapping[str, dict[str, Any]]:
+def summary_metrics(summary: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """The summary as metrics: ``<constraint or kind>_<quantity>`` to value, low, high, n and definition."""
     found = {}
     for row in summary.to_dict("records"):

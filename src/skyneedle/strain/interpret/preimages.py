@@ -89,7 +89,7 @@ class Limits:
     def holds(self, x: np.ndarray) -> np.ndarray:
         """Whether ``x`` of shape (row, detector, 6144) lies between the limits, shape (row,)."""
         low, high = np.float32(self.low), np.float32(self.high)
-        return ((x >= low) & (x <= high)).all(axis=(-2, -1))
+        return np.asarray(((x >= low) & (x <= high)).all(axis=(-2, -1)))
 
 
 @dataclass(frozen=True)
@@ -200,12 +200,15 @@ def preimages(
     network = network.to(device)
     with frozen(network):
         parts = [_optimise(network, noise, examples, batch, recipe, seed, steps, device) for batch in batches]
+        inputs, output, holds = (np.concatenate([part[k] for part in parts]) for k in range(3))
         found = Preimages(
-            [name for name, _ in rows],
-            np.array([examples[place] for _, place in rows], dtype=np.int64),
-            noise[[place for _, place in rows]],
-            *(np.concatenate(part) for part in list(zip(*parts, strict=True))[:3]),
-            np.concatenate([part[3] for part in parts], axis=1),
+            constraint=[name for name, _ in rows],
+            example=np.array([examples[place] for _, place in rows], dtype=np.int64),
+            original=noise[[place for _, place in rows]],
+            inputs=inputs,
+            output=output,
+            holds=holds,
+            losses=np.concatenate([part[3] for part in parts], axis=1),
         )
         if recipe == "corrected":
             check(network, found, device, rows_at_once)

@@ -1,7 +1,7 @@
 """The receptive field of a network and of its layers, measured by gradients: Fig. 3."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -139,11 +139,12 @@ def _without_holes(used: torch.Tensor) -> bool:
 
 def _layers(network: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
     """What each layer gives, shapes (batch, channel, time); the first convolution of width one is none."""
-    blocks = getattr(network, "blocks", None)
+    blocks: Any = getattr(network, "blocks", None)
+    first: Any = getattr(network, "input", None)
     layers: list[torch.Tensor] = []
-    if blocks is not None and hasattr(network, "input"):
+    if blocks is not None and first is not None:
         # Built again from its modules: the network itself computes faster, without calling them.
-        values = network.input(x)
+        values = first(x)
         for block in blocks:
             values = torch.relu(block(values))
             layers.append(values)

@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from figure_tables import (
+
+from skyneedle.core.errors import BadSetting
+from skyneedle.strain.figures import diagrams, extras, flows, interpretation, results
+from tests.unit.strain.figures.figure_tables import (
     SETTINGS,
     by_postprocessing,
     by_snr,
@@ -22,9 +25,6 @@ from figure_tables import (
     recipes,
     stream,
 )
-
-from skyneedle.core.errors import BadSetting
-from skyneedle.strain.figures import diagrams, extras, flows, interpretation, results
 
 POINT = {"threshold": 0.42, "window": 256, "detection_ratio": 0.86, "value": 2000.0}
 CHANNELS = {"fcn8": 8, "fcn16": 16, "fcn": 32, "fcn64": 64}
