@@ -1,4 +1,4 @@
-"""Copy what is committed from finished results: the small network of `skyneedle scan`, numbers, the picture."""
+"""Copy what is committed from finished results: the network of `skyneedle scan`, numbers, the picture."""
 
 import shutil
 import sys

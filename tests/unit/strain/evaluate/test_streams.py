@@ -1,16 +1,16 @@
 import json
 from dataclasses import asdict
 from itertools import pairwise
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from skyneedle.core.errors import GridMismatch, OneClassOnly, StrainHasGap
+from skyneedle.core.errors import DetectorMismatch, GridMismatch, OneClassOnly, StrainHasGap
 from skyneedle.strain.evaluate import baseline, streams
 from skyneedle.strain.evaluate.postprocess import Grid
 from skyneedle.strain.evaluate.streams import Series, evaluate_stream
+from skyneedle.strain.fetch import gwosc_files
 
 START = 1126259446.0
 POINT = {"threshold": 0.5, "window": 64}
@@ -147,20 +147,21 @@ def test_networks_side_by_side_on_raw_strain(tmp_path):
     assert abs(triggers["offset_s"][triggers["detected"]].iloc[0]) < 0.03
     assert row["exposure_s"] == pytest.approx(40 - 6.5 - 63 / 2048)
 
-    # The same from files.
+    # The same from files, two of each detector.
     injections.to_csv(tmp_path / "injections.csv", index=False)
     (tmp_path / "point.json").write_text(json.dumps(POINT))
-    where = tmp_path / "injections.csv", scorers["excess_power"], tmp_path / "point.json", "corrected"
-    streams.score_files(
-        "excess_power",
-        ["0", "1"],
-        *where,
-        lambda path: SimpleNamespace(values=strain[int(path)], gps_start=START),
-        tmp_path / "row.csv",
-        tmp_path / "triggers.parquet",
-    )
+    for row_of, detector in enumerate(("H1", "L1")):
+        for start, stop in ((0, 16), (16, 40)):
+            name = f"{detector[0]}-{detector}_TEST-{START + start:.0f}-{stop - start}.hdf5"
+            part = strain[row_of, start * 4096 : stop * 4096]
+            gwosc_files.write_gwosc(tmp_path / name, part, START + start, detector)
+    stretch = streams.read_stretch(tmp_path, ("H1", "L1"), gwosc_files.read, gwosc_files.join)
+    files = tmp_path / "point.json", "corrected", tmp_path / "row.csv", tmp_path / "triggers.parquet"
+    streams.score_stretch("excess_power", stretch, scorers["excess_power"], *files)
     assert pd.read_csv(tmp_path / "row.csv")["exposure_s"][0] == pytest.approx(row["exposure_s"])
-    assert len(pd.read_parquet(tmp_path / "triggers.parquet")) == len(triggers)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "triggers.parquet"), triggers)
+    with pytest.raises(DetectorMismatch, match="no strain file of V1"):
+        streams.read_stretch(tmp_path, ("H1", "V1"), gwosc_files.read, gwosc_files.join)
 
 
 def test_a_trained_network_runs_over_a_stream(tmp_path):
