@@ -130,13 +130,15 @@ def test_classifier_has_the_parameters_counted_by_hand():
     assert network.classify(torch.randn(5, 2, 2048)).shape == (5,)
 
 
-def test_sliding_classifier_equals_cut_out_pieces():
-    network = networks.build("classifier", step=100).eval()
-    x = torch.randn(2, 2, 2048 + 350)
+@pytest.mark.parametrize("step", [100, 64, 128, 192])
+def test_sliding_classifier_equals_cut_out_pieces(step):
+    """Also where the pieces share their convolutions, at multiples of 64 samples."""
+    network = networks.build("classifier", step=step).eval()
+    x = torch.randn(2, 2, 2048 + 3 * step + 50)
     with torch.no_grad():
         sliding = network(x)
         assert sliding.shape == (2, 4)
-        pieces = [network.classify(x[:, :, start : start + 2048]) for start in (0, 100, 200, 300)]
+        pieces = [network.classify(x[:, :, k * step : k * step + 2048]) for k in range(4)]
     torch.testing.assert_close(sliding, torch.stack(pieces, 1))
 
 
