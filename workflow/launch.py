@@ -64,8 +64,8 @@ def announce(scale: str, experiment: str) -> None:
         rows = [row for row in csv.DictReader(file, delimiter="\t") if row["scale"] == scale]
     for row in rows:
         if not experiment or row["experiment"] in experiment.split(","):
-            size = f"{row['minutes']} minutes and {row['gigabytes']} GB on {row['hardware']}"
-            print(f"{row['experiment']}, scale {scale}: about {size}; finished steps are not repeated.")
+            size = f"{row['minutes']} minutes, {row['gigabytes']} GB on {row['hardware']}"
+            print(f"{row['experiment']}, scale {scale}: {size}; finished steps are not repeated.")
 
 
 def remove_dead_lock() -> None:

@@ -21,7 +21,6 @@ def main(scale: str = "laptop") -> None:
     for name in (f"operating_point_{MAIN}.json", f"{MAIN}.json"):
         target = name if name.startswith("operating") else f"metrics_{name}"
         shutil.copyfile(results / "strain/metrics" / name, reference / target)
-    shutil.copyfile(results / "scoreboard.md", reference / "scoreboard.md")
     tables = results / f"strain/tables/{MAIN}"
     overview(
         tables / "by_snr.csv", tables / "events.csv", tables / "events.parquet", reference / "overview.png"

@@ -65,10 +65,10 @@ def test_editing_a_shared_function_reruns_what_uses_it(house, smoke_config):
 def test_one_networks_learning_rate_reruns_its_training_and_what_follows(house, smoke_config):
     config = house / "config" / "smoke.yaml"
     text = config.read_text()
-    assert text.count("- name: fcn8\n") == 1
-    config.write_text(
-        text.replace("- name: fcn8\n", "- name: fcn8\n      training: {learning_rate: 0.001}\n")
-    )
+    head, name, tail = text.partition("- name: fcn8\n")
+    assert name
+    tail = tail.replace("max_examples: 16", "max_examples: 16, learning_rate: 0.002", 1)
+    config.write_text(head + name + tail)
     jobs = dry_run(*smoke_config, cwd=house)
     assert jobs["train_strain"] == 1
     assert jobs["evaluate_strain"] == 1

@@ -250,7 +250,7 @@ def extra_stream(streams: Table, stem: str | Path, provenance: Mapping[str, Any]
             plotting.lower_limit(axes, minutes[0], row.detection_ratio, look["color"], horizontal=True)
     axes.margins(x=0.15)
     plotting.log_axis(axes.xaxis)
-    axes.set(xlabel="time per false positive (min)", ylabel="mean output", ylim=(-0.03, 1.03))
+    axes.set(xlabel="time per false positive (min)", ylabel="detection ratio", ylim=(-0.03, 1.03))
     figure.legend(loc="outside upper center", ncols=1)
     columns = [
         *("network", "injections", "detected", "detection_ratio", "detection_low", "detection_high"),
