@@ -4,5 +4,5 @@ set -euo pipefail
 bin=$1
 "$bin/ruff" format --check .
 "$bin/ruff" check .
-"$bin/snakefmt" --check --quiet Snakefile workflow
+"$bin/snakefmt" --check Snakefile workflow
 "$bin/mypy"
