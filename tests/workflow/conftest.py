@@ -51,7 +51,7 @@ def smoke_mirror(request) -> list[str]:
     """Options that let the smoke run see the real event files, where they are."""
     from tests.conftest import TEST_DATA
 
-    return ["--mirror", str(TEST_DATA)] if TEST_DATA.is_dir() else []
+    return ["--mirror", str(TEST_DATA.resolve())] if TEST_DATA.is_dir() else []
 
 
 @pytest.fixture(scope="session")
