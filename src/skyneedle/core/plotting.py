@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +17,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from skyneedle.core.files import appearing
 
 Table: TypeAlias = pd.DataFrame | str | Path | Sequence[str | Path]
 
@@ -204,11 +205,6 @@ def save(
 
 def write_bytes(path: Path, content: bytes) -> Path:
     """Write a file that appears complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
+    with appearing(path) as partial:
         partial.write_bytes(content)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skyneedle.core.errors import NotADataSet
+from skyneedle.core.files import appearing
 
 
 def write(
@@ -33,31 +34,25 @@ def write(
             raise NotADataSet(
                 f"{path}: array '{name}' has {len(array)} examples, its table {len(table)} rows."
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        # Fixed creation order and no time stamps, so that the same content gives the same bytes.
-        with h5py.File(partial, "w", libver="v110", track_order=False) as file:
-            for name, array in arrays.items():
-                chunks = (1, *array.shape[1:]) if array.ndim > 1 and len(array) else None
-                file.create_dataset(name, data=array, chunks=chunks, track_times=False)
-            columns = file.create_group("table")
-            for column in table.columns:
-                values = table[column].to_numpy()
-                if values.dtype.kind in "OU":
-                    columns.create_dataset(
-                        column,
-                        data=[str(value) for value in values],
-                        dtype=h5py.string_dtype(),
-                        track_times=False,
-                    )
-                else:
-                    columns.create_dataset(column, data=values, track_times=False)
-            file.attrs["columns"] = json.dumps(list(map(str, table.columns)))
-            file.attrs["attributes"] = json.dumps(dict(attributes), sort_keys=True)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    # Fixed creation order and no time stamps, so that the same content gives the same bytes.
+    with appearing(path) as partial, h5py.File(partial, "w", libver="v110", track_order=False) as file:
+        for name, array in arrays.items():
+            chunks = (1, *array.shape[1:]) if array.ndim > 1 and len(array) else None
+            file.create_dataset(name, data=array, chunks=chunks, track_times=False)
+        columns = file.create_group("table")
+        for column in table.columns:
+            values = table[column].to_numpy()
+            if values.dtype.kind in "OU":
+                columns.create_dataset(
+                    column,
+                    data=[str(value) for value in values],
+                    dtype=h5py.string_dtype(),
+                    track_times=False,
+                )
+            else:
+                columns.create_dataset(column, data=values, track_times=False)
+        file.attrs["columns"] = json.dumps(list(map(str, table.columns)))
+        file.attrs["attributes"] = json.dumps(dict(attributes), sort_keys=True)
 
 
 def shard_ids(first: int, n_examples: int, shard: int, n_shards: int) -> range:

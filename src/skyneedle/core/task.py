@@ -1,11 +1,9 @@
 """The Lightning task that trains every network, its settings and its state."""
 
-import contextlib
 import math
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from tqdm import tqdm
 from skyneedle.core import inference
 from skyneedle.core.batches import Batches, Examples, epoch_rows, share_rows
 from skyneedle.core.errors import BadSetting
+from skyneedle.core.files import appearing
 from skyneedle.core.seeds import generator
 
 BATCHES_BETWEEN_QUESTIONS = 25
@@ -295,15 +294,3 @@ class _Progress:
     def _tell(self, line: str) -> None:
         if not self.is_silent:
             print(line, file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def appearing(path: Path) -> Iterator[Path]:
-    """A temporary name for a file that is to appear complete or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

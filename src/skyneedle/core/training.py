@@ -27,8 +27,9 @@ from torch.nn import functional
 
 from skyneedle.core.batches import Examples
 from skyneedle.core.errors import BadSetting
+from skyneedle.core.files import appearing
 from skyneedle.core.runtime import die_with_workflow, exclusive
-from skyneedle.core.task import Plan, Settings, Task, appearing
+from skyneedle.core.task import Plan, Settings, Task
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from skyneedle.core import plotting
+from skyneedle.core import files, plotting
 
 HEAVY = ("torch", "lightning", "pycbc", "timm", "seaborn", "matplotlib.pyplot")
 LIGHT = (
@@ -57,7 +57,7 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(plotting.os, "replace", full_disk)
+    monkeypatch.setattr(files.os, "replace", full_disk)
     with pytest.raises(OSError, match="no space"):
         small(tmp_path / "fig")
     assert list(tmp_path.iterdir()) == []

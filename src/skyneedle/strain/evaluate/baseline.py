@@ -104,7 +104,7 @@ def fit(
         raise OneClassOnly(
             f"{train.shards[0]}: no example without a signal, from which the noise's power could be learnt."
         )
-    channels = _channels(train, detectors)
+    channels = channels_of(train, detectors)
     stride = settings.width // 4  # neighbours know nothing new
     samples = [
         band_power(train.read(array, noise[k : k + 32])[:, channels], settings)[..., ::stride]
@@ -125,7 +125,8 @@ def fit(
     }
 
 
-def _channels(data: store.DataSet, detectors: Sequence[str]) -> list[int]:
+def channels_of(data: store.DataSet, detectors: Sequence[str]) -> list[int]:
+    """Indices of detectors in a data set; DetectorMismatch if it lacks one."""
     there = list(data.attributes["detectors"])
     missing = [name for name in detectors if name not in there]
     if missing:
@@ -174,7 +175,7 @@ def predict(source: Source, card: Mapping[str, Any], folder: str | Path, array: 
     attributes = {"network": NAME, "sample_rate": float(SAMPLE_RATE), "output_offset": OUTPUT_OFFSET}
     for path in data.shards:
         shard = store.DataSet(path)
-        channels = _channels(shard, card["detectors"])
+        channels = channels_of(shard, card["detectors"])
         parts = [logits(block[:, channels], card) for _, block in shard.blocks(array, 32)]
         out = np.concatenate(parts).astype(np.float16)
         start = shard.table["crop_gps"].to_numpy() + OUTPUT_OFFSET / SAMPLE_RATE

@@ -11,7 +11,7 @@ from skyneedle.core import metrics
 from skyneedle.core.errors import OneClassOnly
 from skyneedle.core.store import DataSet
 from skyneedle.strain import preprocess
-from skyneedle.strain.evaluate import classifier, postprocess, score, streams
+from skyneedle.strain.evaluate import baseline, classifier, postprocess, score, streams
 from skyneedle.strain.evaluate.tables import write_csv, write_json
 
 POSITIONS_S = tuple(np.arange(0.05, 1.0, 0.1).round(2))
@@ -82,7 +82,7 @@ def classifier_tables(
 
 def _pieces(data: DataSet, length: int, position_s: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Windows of a test set, with the merger where training had it, or without: windows, labels, parents."""
-    channels = _h1l1(data)
+    channels = baseline.channels_of(data, ("H1", "L1"))
     events, parents = (data.table[name].to_numpy() for name in ("event_index", "parent"))
     windows, labels, groups = [], [], []
     for rows, block in data.blocks("strain", 64):
@@ -112,7 +112,7 @@ def _responses(
     rows = np.flatnonzero(fits)[:MOST_EXAMPLES]
     if not len(rows):
         raise OneClassOnly(f"{data.shards[0].parent}: no signal whose windows fit; raise n_examples.")
-    strain, event = data.read("strain", rows)[:, _h1l1(data)], events[rows]
+    strain, event = data.read("strain", rows)[:, baseline.channels_of(data, ("H1", "L1"))], events[rows]
     responses = {}
     length = second + preprocess.RECEPTIVE_FIELD - 1  # one second of outputs
     fcn = (inference.prepare(main[0], device), main[1]["normalisation"])
@@ -125,10 +125,6 @@ def _responses(
             columns.append(postprocess.probability(logits).max(axis=-1))
         responses[name] = np.stack(columns, axis=1)
     return classifier.response_by_position(responses, np.array(POSITIONS_S))
-
-
-def _h1l1(data: DataSet) -> list[int]:
-    return [list(data.attributes["detectors"]).index(name) for name in ("H1", "L1")]
 
 
 def write_comparisons(

@@ -1,7 +1,6 @@
 """Threshold and smoothing window, chosen on the validation set and on nothing else."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ from skyneedle.core import metrics
 from skyneedle.core.errors import BadSetting
 from skyneedle.strain.evaluate.match import TOLERANCE_S, WINDOWS, Source, Tally, tally
 from skyneedle.strain.evaluate.postprocess import DEFAULT_THRESHOLD, DEFAULT_WINDOW, probability
-from skyneedle.strain.evaluate.tables import write_json
 
 # Steps of 1/4 in the logit, from 0.018 over 0.5 to 0.9999: equally fine near 0 and near 1.
 THRESHOLDS = tuple(np.round(probability(np.arange(-16, 37) / 4), 6).tolist())
@@ -52,19 +50,6 @@ def operating_point(
         thresholds, windows = [DEFAULT_THRESHOLD], [DEFAULT_WINDOW]
     counts = tally(validation_outputs, validation_truth, windows, thresholds, recipe)
     return choose(counts, target_ifpr_s, criterion, tolerance_s, set_name)
-
-
-def operating_point_to_file(
-    path: str | Path,
-    validation_outputs: Source,
-    validation_truth: Source,
-    target_ifpr_s: float,
-    provenance: Mapping[str, Any] | None = None,
-    **settings: Any,
-) -> None:
-    """`operating_point`, written as JSON; infinities become null."""
-    point = operating_point(validation_outputs, validation_truth, target_ifpr_s, **settings)
-    write_json(point | ({"provenance": dict(provenance)} if provenance else {}), path)
 
 
 def choose(
