@@ -230,39 +230,40 @@ def plan(
 ) -> dict:
     """Choose files, evenly over the run and in coincidence, and cut their time into sets.
 
+    Folders that hold enough files are chosen from alone. Else the archive is asked, where that is allowed;
+    what the folders hold is the choice when it does not answer.
+
     Args:
         settings: how to choose.
-        mirrors: local folders; without network the plan is made from what they hold.
+        mirrors: local folders; addresses among them cannot be listed.
         network: whether the archive may be asked for its segments and files.
         host: address of the archive.
         timeout_s: longest silence of the archive, in s.
 
     Returns:
-        files: list of detector, gps_start, duration, name, url, sha256 (empty where unknown);
-        sets: name to list of [start, end] in GPS s; n_candidates: times that could have been chosen;
-        segments: the flags that chose them, or why none did.
+        files: list of detector, gps_start, duration, name, url, sha256 (empty where unknown), bytes (0
+        where unknown); sets: name to list of [start, end] in GPS s; n_candidates: times that could have been
+        chosen; segments: the flags that chose them, or why none did.
 
     Raises:
         NoQuietTime: if no file is usable.
-        SourceUnavailable: if the archive was to be asked and does not answer.
+        SourceUnavailable: if the archive has to be asked and does not answer.
     """
-    start, end = RUNS[settings.run]
     good: list[Interval] | None = None
     note = "not asked for: the files' own masks decide"
-    if network:
-        listed = [
-            name
-            for d in settings.detectors
-            for url in archive.run_urls(settings.run, d, start, end, host, timeout_s)
-            if (name := parse_name(url))
-        ]
-        good, note = _coincident_segments(settings, host, timeout_s)
-    else:
-        listed = in_folders(m for m in mirrors if not is_address(str(m)))
-    by_detector = {d: [f for f in listed if f.detector == d] for d in settings.detectors}
-    candidates = _coincident_files(by_detector, good, settings.minimum_coincidence)
+    by_detector = _by_detector(in_folders(m for m in mirrors if not is_address(str(m))), settings)
+    candidates = _coincident_files(by_detector, None, settings.minimum_coincidence)
+    if network and len(candidates) < settings.n_files:
+        try:
+            by_detector = _by_detector(_listed(settings, host, timeout_s), settings)
+            good, note = _coincident_segments(settings, host, timeout_s)
+            candidates = _coincident_files(by_detector, good, settings.minimum_coincidence)
+        except SourceUnavailable as error:
+            if not candidates:
+                raise
+            note = f"unavailable ({error}): the files' own masks decide"
     if not candidates:
-        places = host if network else ", ".join(map(str, mirrors)) or "any mirror (none given)"
+        places = ", ".join([*map(str, mirrors), *([host] if network else [])]) or "any mirror (none given)"
         raise NoQuietTime(
             f"background of {settings.run}: no file of {' and '.join(settings.detectors)} at the same time "
             f"in {places}; name a mirror that holds files of all detectors, allow the network, or use "
@@ -270,23 +271,46 @@ def plan(
         )
     n = min(settings.n_files, len(candidates))
     chosen = [candidates[i] for i in np.linspace(0, len(candidates) - 1, n).round().astype(int)]
-    files = [_best(by_detector[d], span) for span in chosen for d in settings.detectors]
     sets = split([(a, a + d) for a, d in chosen], settings.shares, settings.guard_s)
     return {
-        "files": [
-            {
-                "detector": f.detector,
-                "gps_start": f.gps_start,
-                "duration": f.duration,
-                "name": f.name,
-                "url": f.source if is_address(f.source) else "",
-                "sha256": "",
-            }
-            for f in files
-        ],
+        "files": [_planned(_best(by_detector[d], span)) for span in chosen for d in settings.detectors],
         "sets": {name: [list(span) for span in spans] for name, spans in sets.items()},
         "n_candidates": len(candidates),
         "segments": note,
+    }
+
+
+def _by_detector(files: Sequence[StrainFileName], settings: Settings) -> dict[str, list[StrainFileName]]:
+    """Files of the run in which a window has room, by detector."""
+    start, end = RUNS[settings.run]
+    inside = [
+        file
+        for file in files
+        if file.gps_end > start and file.gps_start < end and file.duration >= settings.minimum_s
+    ]
+    return {d: [file for file in inside if file.detector == d] for d in settings.detectors}
+
+
+def _listed(settings: Settings, host: str, timeout_s: float) -> list[StrainFileName]:
+    start, end = RUNS[settings.run]
+    return [
+        name
+        for detector in settings.detectors
+        for url in archive.run_urls(settings.run, detector, start, end, host, timeout_s)
+        if (name := parse_name(url))
+    ]
+
+
+def _planned(file: StrainFileName) -> dict:
+    remote = is_address(file.source)
+    return {
+        "detector": file.detector,
+        "gps_start": file.gps_start,
+        "duration": file.duration,
+        "name": file.name,
+        "url": file.source if remote else "",
+        "sha256": "",
+        "bytes": 0 if remote else Path(file.source).stat().st_size,
     }
 
 
@@ -324,12 +348,15 @@ def volume(
         network: whether a server may be asked.
 
     Returns:
-        Bytes; BYTES_A_FILE per 4096 s where no server tells.
+        Bytes; BYTES_A_FILE per 4096 s where neither the plan nor a server tells.
     """
     sizes: dict[int, int] = {}
     total = 0
     for file in background["files"]:
         if (Path(destination) / file["name"]).exists():
+            continue
+        if file["bytes"]:
+            total += file["bytes"]
             continue
         duration = file["duration"]
         if duration not in sizes:

@@ -24,7 +24,14 @@ from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
 from skyneedle.strain import preprocess
 from skyneedle.strain.simulate import projection, waveforms
-from skyneedle.strain.simulate.background import FAITHFUL_EVENT_S, N_RAW, RAW_RATE, Background, background
+from skyneedle.strain.simulate.background import (
+    FAITHFUL_EVENT_S,
+    N_RAW,
+    RAW_RATE,
+    Background,
+    background,
+    shared_out,
+)
 from skyneedle.strain.simulate.settings import F_LOW_HZ, SNR_DETECTORS, Settings
 from skyneedle.strain.simulate.snr import optimal_snrs, weights_of_measured
 
@@ -219,6 +226,8 @@ def write_shard(
         raise BadSetting(
             f"{path}: {len(ids)} examples in one shard do not fit in 1 GiB; raise the number of shards."
         )
+    if sentence := shared_out(set_name, settings, seed):
+        print(sentence, flush=True)
     strain = np.empty(shape, dtype=np.float32)
     rows: list[dict[str, Any]] = []
     chunks = [ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skyneedle.core.errors import BadSetting, DiskTooSmall, NoQuietTime
+from skyneedle.strain.fetch import download as fetching
 from skyneedle.strain.fetch import select
 from skyneedle.strain.fetch.background import background_index, fetch_planned
 from skyneedle.strain.fetch.gwosc_files import read
@@ -155,8 +156,9 @@ RATE = 16  # The masks are what matters here.
 
 
 @pytest.fixture
-def mirror(make_strain, tmp_path):
+def mirror(make_strain, tmp_path, monkeypatch):
     """Six times of 256 s; L1 lacks the third and always has CW injections, the fifth has a bad stretch."""
+    monkeypatch.setattr(fetching, "SAMPLE_RATE", RATE)
     folder = tmp_path / "mirror"
     for k in range(6):
         start = START + 4096 * k
@@ -219,7 +221,8 @@ def test_missing_files_are_counted_not_fatal(mirror, tmp_path):
     assert START + 4096 not in {entry["gps_start"] for entry in index}
 
 
-def test_event_in_the_background_is_left_out(make_strain, tmp_path):
+def test_event_in_the_background_is_left_out(make_strain, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "SAMPLE_RATE", RATE)
     for detector in ("H1", "L1"):
         make_strain(tmp_path / "m", detector, 1126259334, 256, rate=RATE)  # GW150914 in the middle
     settings = Settings(shares={"training": 1.0})
