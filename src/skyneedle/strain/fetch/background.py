@@ -15,7 +15,7 @@ from skyneedle.strain.fetch.download import NOT_DELIVERED, Status, download
 from skyneedle.strain.fetch.gwosc_files import read
 from skyneedle.strain.fetch.manifest import write_text
 from skyneedle.strain.fetch.select import Settings, check_volume, intersect, plan, valid_intervals
-from skyneedle.strain.fetch.stretch import nan_seconds
+from skyneedle.strain.fetch.stretch import constant_seconds, nan_seconds
 
 # Of the planned files; with fewer, the examples would not be those that were asked for.
 LEAST_DELIVERED = 0.75
@@ -127,7 +127,9 @@ def background_index(
 def _valid_in_files(
     files: Mapping[str, str], start: int, duration: int, settings: Settings, times: Iterable[float]
 ) -> tuple[list[tuple[int, int]], dict[str, int]]:
-    quality, injections, nan = [], [], set()
+    quality, injections = [], []
+    nan: set[int] = set()
+    constant: set[int] = set()
     for detector in settings.detectors:
         strain = read(files[detector], allow_nan=True)
         # A file without masks says nothing about its quality, and unknown is not good.
@@ -135,8 +137,15 @@ def _valid_in_files(
         quality.append(none if strain.quality is None else strain.quality)
         injections.append(none if strain.injections is None else strain.injections)
         nan |= set(nan_seconds(strain.values, strain.gps_start, strain.sample_rate).tolist())
+        constant |= set(constant_seconds(strain.values, strain.gps_start, strain.sample_rate).tolist())
     return valid_intervals(
-        np.stack(quality), np.stack(injections), nan, times, gps_start=start, settings=settings
+        np.stack(quality),
+        np.stack(injections),
+        nan,
+        times,
+        gps_start=start,
+        settings=settings,
+        constant=constant,
     )
 
 

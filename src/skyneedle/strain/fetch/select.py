@@ -121,6 +121,7 @@ def valid_intervals(
     *,
     gps_start: int,
     settings: Settings,
+    constant: Iterable[int] = (),
 ) -> tuple[list[Interval], dict[str, int]]:
     """Stretches in which windows may lie: every second in them is good in every detector.
 
@@ -131,10 +132,11 @@ def valid_intervals(
         event_times: GPS times (s) to keep away from.
         gps_start: GPS second of the first mask.
         settings: recipe, margin, injection policy, and the shortest useful stretch.
+        constant: GPS seconds in which a detector's strain does not vary, and so cannot be whitened.
 
     Returns:
         Half-open GPS intervals of at least `settings.minimum_s`, and the seconds left out by reason (a second
-        may have several): quality, injections, nan, events, short.
+        may have several): quality, injections, nan, constant, events, short.
     """
     quality, injections = np.atleast_2d(quality), np.atleast_2d(injections)
     n_seconds = quality.shape[1]
@@ -143,13 +145,11 @@ def valid_intervals(
         if settings.allow_cw_injections is None
         else settings.allow_cw_injections
     )
-    missing = np.zeros(n_seconds, dtype=bool)
-    inside = np.array([s - gps_start for s in nan], dtype=int)
-    missing[inside[(inside >= 0) & (inside < n_seconds)]] = True
     bad = {
         "quality": ~quality_passes(quality, settings.recipe).all(axis=0),
         "injections": ~injections_pass(injections, cw).all(axis=0),
-        "nan": missing,
+        "nan": _flagged(nan, gps_start, n_seconds),
+        "constant": _flagged(constant, gps_start, n_seconds),
         "events": seconds_near(event_times, gps_start, n_seconds, settings.event_margin_s),
     }
     good = ~np.logical_or.reduce(list(bad.values()))
@@ -159,6 +159,14 @@ def valid_intervals(
     left_out = {reason: int(mask.sum()) for reason, mask in bad.items()}
     left_out["short"] = int(good.sum()) - sum(b - a for a, b in valid)
     return valid, left_out
+
+
+def _flagged(seconds: Iterable[int], gps_start: int, n_seconds: int) -> np.ndarray:
+    """Which of the seconds of a stretch are among some GPS seconds."""
+    flags = np.zeros(n_seconds, dtype=bool)
+    inside = np.array([second - gps_start for second in seconds], dtype=int)
+    flags[inside[(inside >= 0) & (inside < n_seconds)]] = True
+    return flags
 
 
 def intersect(first: Sequence[Interval], second: Sequence[Interval]) -> list[Interval]:

@@ -82,7 +82,7 @@ def test_one_bad_second_in_one_detector_splits_the_time():
     )
     # 1071-1090 has 19 s; 1091-1100 has 9 s, less than a window
     assert valid == [(1000, 1040), (1041, 1070), (1071, 1090)]
-    assert left_out == {"quality": 1, "injections": 1, "nan": 1, "events": 0, "short": 9}
+    assert left_out == {"quality": 1, "injections": 1, "nan": 1, "constant": 0, "events": 0, "short": 9}
     total = sum(b - a for a, b in valid) + sum(left_out.values())
     assert total == 100
 
