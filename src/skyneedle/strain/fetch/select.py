@@ -15,6 +15,7 @@ from skyneedle.strain.fetch.names import StrainFileName, in_folders, parse_name
 
 # GPS start and end of the runs, as the archive's client documents them for `run_segment`.
 RUNS = {"O1": (1126051217, 1137254417)}
+OBSERVED = {"O1": ("H1", "L1")}  # detectors that took part
 CBC_BITS = 0b1111  # DATA, CBC_CAT1, CBC_CAT2, CBC_CAT3
 # A set bit means "none of this kind": 0 CBC, 1 burst, 2 detector characterisation, 3 CW, 4 stochastic.
 NO_INJECTION_BITS = 0b11111
@@ -66,6 +67,12 @@ class Settings:
             )
         if self.run not in RUNS:
             raise BadSetting(f"run: {self.run!r} is unknown; choose among {', '.join(RUNS)}")
+        absent = [detector for detector in self.detectors if detector not in OBSERVED[self.run]]
+        if absent:
+            raise BadSetting(
+                f"detectors: {absent[0]} did not observe in {self.run}; set strain.simulate.detectors to "
+                f"{list(OBSERVED[self.run])} and leave out networks that need {absent[0]}"
+            )
 
     @property
     def minimum_s(self) -> int:

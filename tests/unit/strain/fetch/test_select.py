@@ -150,6 +150,8 @@ def test_settings_are_checked():
         Settings(recipe="fixed")
     with pytest.raises(BadSetting, match="O9"):
         Settings(run="O9")
+    with pytest.raises(BadSetting, match=r"V1 did not observe in O1; set .*\['H1', 'L1'\]"):
+        Settings(detectors=("H1", "L1", "V1"))
 
 
 RATE = 16  # The masks are what matters here.
