@@ -11,6 +11,8 @@ PROFILE ?= default
 MIRROR ?=
 CORES ?=
 export PYTHONHASHSEED := 0
+# Threads that spin while they wait slow a shared machine down many times over.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 # The stamp carries the hash of the lock: the environment is re-used for as long as the lock is unchanged.
 STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)

@@ -274,6 +274,40 @@ def test_real_event_files_are_judged(real_strain, weights, tmp_path, capsys):
     assert (tmp_path / "out" / "triggers.csv").is_file()
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_one_and_three_detectors(n, tmp_path):
+    names = ("H1", "L1", "V1")[:n]
+    stem = write_network(
+        tmp_path / "net", networks.build("fcn", detectors=n, channels=4), n_detectors=n, recipe="faithful"
+    )
+    strain = np.stack([noise(20, seed) for seed in range(n)])
+    for name, series in zip(names, strain, strict=True):
+        write_gwosc(
+            tmp_path / "strain" / f"{name[0]}-{name}_GWOSC_4KHZ_R1-{START}-20.hdf5", series, START, name
+        )
+    given = {name: [tmp_path / "strain"] for name in reversed(names)}  # the network's order counts
+    _, logits = logits_of(given, stem, tmp_path / "state")
+    network, card = inference.load(stem)
+    pieces = [
+        inference.slide(network, x, card["normalisation"]) for _, x in preprocess.stream(strain, "faithful")
+    ]
+    np.testing.assert_allclose(logits, np.concatenate(pieces), atol=1e-5)
+    out = tmp_path / "out"
+    found = search.scan(given, weights=stem, threshold=1e-9, out=out, tell=lambda _: None)
+    assert len(found) == len(list((out / "pictures").iterdir())) == 1
+
+
+def test_of_a_folder_with_both_rates_the_4_khz_files_are_read(pair, weights, tmp_path):
+    given, strain = pair
+    many = np.repeat(strain[0, : 20 * RATE], 4)
+    write_gwosc(tmp_path / f"H-H1_GWOSC_16KHZ_R1-{START}-20.hdf5", many, START, "H1", 16384)
+    write_gwosc(tmp_path / f"H-H1_GWOSC_4KHZ_R1-{START}-20.hdf5", strain[0, : 20 * RATE], START, "H1")
+    told = []
+    plan = planned(given | {"H1": [tmp_path]}, weights, tmp_path / "out", tell=told.append)
+    assert [part.path.count("4KHZ") for part in plan.tracks[0].parts] == [1]
+    assert any("H1: 1 of 2 files" in line for line in told)
+
+
 # --- killed and again
 
 
@@ -346,7 +380,7 @@ def test_the_network_that_comes_along_fits_the_detectors_given(tmp_path):
         write_network(tmp_path / name, networks.build("fcn", detectors=n, channels=4), n_detectors=n)
         (tmp_path / f"operating_point_{name}.json").write_text("{}")
     found = {
-        given: trained.find(None, given.split(), [tmp_path]).stem.name
+        given: trained.find(None, given.split(), tmp_path).stem.name
         for given in ("H1", "H1 L1", "L1 H1 V1", "", "L1")
     }
     assert found == {"H1": "fcn_h1", "H1 L1": "fcn", "L1 H1 V1": "fcn_h1l1v1", "": "fcn", "L1": "fcn"}
@@ -608,7 +642,7 @@ def test_card_as_training_writes_it(tmp_path):
 
 def test_no_network_comes_along(tmp_path):
     with pytest.raises(trained.UnknownNetwork, match="make results"):
-        trained.find(None, ["H1"], [tmp_path])
+        trained.find(None, ["H1"], tmp_path)
 
 
 def test_a_detector_that_the_network_does_not_take_is_told(pair, weights, tmp_path):
