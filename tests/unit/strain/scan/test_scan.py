@@ -542,6 +542,11 @@ def damage(kind, folder):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     elif kind == "html":
         path.write_text("<!DOCTYPE html><html><body>Log in</body></html>")
+    elif kind == "gap":
+        path.unlink()
+        path = folder / "h1"
+        write_gwosc(path / "a.hdf5", strain[: 10 * RATE], START, "H1")
+        write_gwosc(path / "b.hdf5", strain[11 * RATE :], START + 11, "H1")
     elif kind == "empty folder":
         path.unlink()
         path.mkdir()
@@ -558,6 +563,7 @@ BAD = {
     "16 kHz": ("16384 Hz", "resample it to 4096 Hz"),
     "2 kHz": ("2048 Hz", "4096 Hz"),
     "short": ("15.000 s", "at least 16 s"),
+    "gap": ("without a gap is 10.000 s", "at least 16 s"),
     "constant": ("constant", "choose another time"),
     "other time": ("different times", f"{START + 4096}"),
     "other detector": ("strain of L1, given as H1", "write L1="),
