@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from tests.workflow.conftest import ROOT, SNAKEMAKE, dry_run, run
+from tests.workflow.conftest import ROOT, SNAKEMAKE, dry_run, launch, run
 
 FIGURES = [f"fig{number}" for number in range(1, 9)]
 
@@ -82,3 +82,27 @@ def test_the_report_builds(smoke, smoke_config, tmp_path):
     assert len(text) > 1_000_000
     for figure in FIGURES:
         assert re.search(rf"{figure}_\w+", text)
+
+
+def test_a_network_of_ones_own_appears_everywhere(house, smoke_mirror, smoke_config):
+    """The worked example of the README, word for word."""
+    readme = (ROOT / "README.md").read_text()
+    (house / "my_network.py").write_text(
+        re.search(r"```python\n(# my_network.py\n.*?)```", readme, re.DOTALL)[1]
+    )
+    entry = re.search(r"```yaml\n(    - name: small\n.*?)```", readme, re.DOTALL)[1]
+    config = house / "config" / "smoke.yaml"
+    config.write_text(config.read_text().replace("  networks:\n", f"  networks:\n{entry}"))
+    jobs = dry_run(*smoke_config, cwd=house)
+    assert jobs["train_strain"] == jobs["predict_strain"] == jobs["evaluate_strain"] == 1
+    assert not {"simulate_strain", "interpret_strain", "events_strain", "classifier_strain"} & set(jobs)
+    launch("--scale", "smoke", *smoke_mirror, cwd=house, timeout=600)
+    results = house / "results" / "smoke"
+    assert (results / "strain" / "models" / "small" / "seed0.safetensors").is_file()
+    figures = results / "figures" / "gebhard2019"
+    for figure in ("extra_networks", "extra_learning_curves"):
+        assert "small" in set(pd.read_csv(figures / f"{figure}.csv")["network"]), figure
+    scoreboard = pd.read_csv(results / "scoreboard.csv")
+    assert (
+        scoreboard["quantity"].str.contains("small").any() or scoreboard["item"].str.contains("small").any()
+    )

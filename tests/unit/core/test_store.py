@@ -38,6 +38,13 @@ def test_reads_across_shards_in_any_order(folder):
     assert data.read("strain", []).shape == (0, 5)
 
 
+@pytest.mark.parametrize("rows", [[40, 3, 40, 17], [5, 6, 9], [49], np.arange(49, -1, -7)])
+def test_rows_come_in_the_order_asked_for_near_or_far_apart(tmp_path, rows):
+    values = np.arange(100.0).reshape(50, 2)
+    store.write(tmp_path / "one.h5", {"x": values}, pd.DataFrame({"id": np.arange(50)}), {})
+    assert (store.DataSet(tmp_path).read("x", rows) == values[rows]).all()
+
+
 def test_blocks_cover_everything_once(folder):
     data = store.DataSet(folder)
     seen = [value for _, block in data.blocks("strain", 3) for value in block[:, 0].tolist()]
