@@ -193,7 +193,7 @@ class Sequences:
         lost = strain.shape[-1] - crop
         if lost:
             pairs = zip(rows, events, strict=True)
-            starts = np.array([self._start(int(row), int(event), epoch, crop) for row, event in pairs])
+            starts = np.array([self._start(int(row), int(event), epoch, lost) for row, event in pairs])
             strain = np.stack([x[:, k : k + crop] for x, k in zip(strain, starts, strict=True)])
             events = np.where(events < 0, -1, events - starts)
         grid = int(self.samples[1] - self.samples[0])
@@ -206,9 +206,8 @@ class Sequences:
             inputs *= np.where(turned, -1, 1).astype(np.float32)[:, None, None]
         return inputs, labels
 
-    def _start(self, row: int, event: int, epoch: int, crop: int) -> int:
-        """First sample of the part of an example; its outputs hold the whole label of an event."""
-        last = self.data.shape("strain")[-1] - crop
+    def _start(self, row: int, event: int, epoch: int, last: int) -> int:
+        """First sample, up to ``last``, of a part of an example; its outputs hold an event's whole label."""
         low, high = 0, last
         if event >= 0:
             # Outputs are about the samples from offset on, over a reach of the crop less the receptive field.
