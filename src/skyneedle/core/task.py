@@ -100,6 +100,9 @@ class Task(lightning.LightningModule):
         torch.manual_seed(int(generator(plan.seed, "weights").integers(2**62)))
         spec = plan.network
         self.network = inference.build(spec["source"], spec.get("options"), spec.get("registry"))
+        prepare = getattr(self.network, "for_training", None)
+        if callable(prepare):
+            prepare()
         if self.settings.channels_last:
             self.network.to(memory_format=torch.channels_last)
         self.epoch, self.batch = 0, 0  # both are the next to be done

@@ -85,13 +85,12 @@ class FCN(nn.Module):
     Attributes:
         receptive_field: inputs that one output sees.
         output_offset: input sample that output 0 is about, the middle of its receptive field.
-        step: input samples from one output to the next.
+        step: input samples from one output to the next; 1 unless it is being trained.
         training_step: the same while it is trained, a power of two.
         detectors: number of detectors.
         half_precision_pays: whether matrix products in bfloat16 are worth it on a processor that has them.
     """
 
-    step = 1
     input: Any
     blocks: Any
     output: Any
@@ -102,7 +101,7 @@ class FCN(nn.Module):
             raise BadSetting(
                 f"training_step is {training_step}; expected a power of two of at most {2**n_blocks}."
             )
-        self.detectors, self.training_step = detectors, training_step
+        self.detectors, self.step, self.training_step = detectors, 1, training_step
         self.half_precision_pays = channels >= 64
         self.input = nn.Conv1d(detectors, channels, 1)
         self.blocks = nn.ModuleList(nn.Conv1d(channels, channels, 2, dilation=2**i) for i in range(n_blocks))
@@ -120,7 +119,7 @@ class FCN(nn.Module):
             x: normalised whitened strain, shape (batch, detector, time).
 
         Returns:
-            Logits, shape (batch, time - receptive_field + 1); in training every ``training_step``-th of them.
+            Logits, shape (batch, (time - receptive_field) // step + 1).
 
         Raises:
             StrainTooShort: if there are fewer samples than one receptive field.
@@ -131,10 +130,10 @@ class FCN(nn.Module):
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
         rows = x.transpose(1, 2).to(dtype)
         layers = [self.folded_first(), *((block.weight, block.bias) for block in self.blocks[1:])]
-        step, reached = self.training_step if self.training else 1, 1
+        reached = 1
         for (weight, bias), block in zip(layers, self.blocks, strict=True):
             weight, bias = weight.to(dtype), bias.to(dtype)
-            if reached < step:
+            if reached < self.step:
                 # Of every second output only, a block needs each pair of its rows once: one product of pairs.
                 pairs = rows[:, : rows.shape[1] // 2 * 2].unflatten(1, (-1, 2)).flatten(2)
                 rows = functional.linear(pairs, weight.transpose(1, 2).flatten(1), bias).relu()
@@ -152,6 +151,10 @@ class FCN(nn.Module):
         with torch.autocast(first.weight.device.type, enabled=False):
             weight = torch.einsum("oik,id->odk", first.weight, inner.weight[:, :, 0])
             return weight, first.bias + first.weight.sum(2) @ inner.bias
+
+    def for_training(self) -> None:
+        """From now on compute every ``training_step``-th output only."""
+        self.step = self.training_step
 
     def for_inference(self, dtype: torch.dtype = torch.float32) -> "FoldedFCN":
         """The same function without gradients, in a type of one's choice."""
@@ -297,9 +300,9 @@ def fcn(detectors: int = 2, channels: int = 512, n_blocks: int = 12, training_st
         detectors: number of detectors.
         channels: kernels of every layer; 512 in the paper.
         n_blocks: layers with two taps; the receptive field is 2 to this power.
-        training_step: in training only every so-many-th output is computed; a power of two. Neighbours see
-            almost the same input, and later layers have so much less to do: with 16, a training step takes an
-            eighth of the time.
+        training_step: while it is trained and validated, only every so-many-th output is computed; a power of
+            two. Neighbours see almost the same input, and later layers have so much less to do: with 16, a
+            training step takes an eighth of the time.
 
     Returns:
         A network from (batch, detector, n) to logits (batch, n - 2**n_blocks + 1); weights Kaiming-normal by

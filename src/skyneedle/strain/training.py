@@ -164,12 +164,12 @@ class Sequences:
         recipe: "corrected" or "faithful".
         width_s: of the label.
         samples: of the input that the network's outputs are about.
-        step: samples from one output to the next, where training leaves out the outputs between them; the
-            first of them is another one each time.
+        step: only every so-many-th output is computed; in training the first is another one each time.
+        draws: whether parts and signs are drawn, as in training; in validation examples stay as they are.
+        seed: of these draws.
         flips: whether half of the examples have their sign turned, in each epoch other ones.
         crop: samples of the part that is seen in the first ``crop_epochs`` epochs; 0 for whole examples.
         crop_epochs: how many.
-        seed: of the draws of signs and parts.
     """
 
     data: DataSet
@@ -179,17 +179,20 @@ class Sequences:
     width_s: float
     samples: np.ndarray
     step: int = 1
+    draws: bool = False
+    seed: int = 0
     flips: bool = False
     crop: int = 0
     crop_epochs: int = 0
-    seed: int = 0
 
     def __call__(self, rows: np.ndarray, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Input (n, detector, time) and label (n, n_outputs), both float32."""
         strain = self.data.read("strain", rows)[:, self.channels]
         events = self.data.table["event_index"].to_numpy()[rows]
-        # With a step, an example loses the samples by which its first output is put off.
-        crop = self.crop if self.crop and epoch < self.crop_epochs else strain.shape[-1] - self.step + 1
+        crop = strain.shape[-1]
+        if self.draws:
+            # With a step, an example loses the samples by which its first output is put off.
+            crop = self.crop if self.crop and epoch < self.crop_epochs else crop - self.step + 1
         lost = strain.shape[-1] - crop
         if lost:
             pairs = zip(rows, events, strict=True)
@@ -345,14 +348,14 @@ def examples(
     if targets.curriculum_snr is not None and n_training is not None:
         snr = data.table["snr"].to_numpy(dtype=float)[:n]
         subset = Curriculum(snr, targets.curriculum_snr, targets.curriculum_epochs)
-    read = Sequences(data, channels, normalisation, recipe, targets.label_width_s, samples)
+    read = Sequences(data, channels, normalisation, recipe, targets.label_width_s, samples, step)
     if n_training is not None:
         read = replace(
             read,
-            step=step,
+            draws=True,
+            seed=int(generator(seed, "crops").integers(2**31)),
             flips=targets.flips,
             crop=round((targets.crop_s or 0) * preprocess.SAMPLE_RATE),
             crop_epochs=targets.crop_epochs,
-            seed=int(generator(seed, "crops").integers(2**31)),
         )
     return Examples(n, read, subset)

@@ -76,9 +76,10 @@ def test_equals_the_general_convolution_forward_and_backward():
 @pytest.mark.parametrize("n", [32, 33, 90, 95])
 def test_training_on_every_few_outputs_leaves_out_the_others_and_nothing_else(step, n):
     network, x = small(training_step=step).double(), torch.randn(3, 2, n, dtype=torch.float64)
-    assert (network.eval()(x) == small().double()(x)).all()  # what is learned with a step is used without
+    assert (network(x) == small().double()(x)).all()  # what is learned with a step is used without
+    network.for_training()
     gradients = []
-    for function in (network.train(), lambda x: plain_stack(network, x)[:, ::step]):
+    for function in (network, lambda x: plain_stack(network, x)[:, ::step]):
         network.zero_grad()
         result = function(x)
         (result**3).mean().backward()
