@@ -1,6 +1,7 @@
 import functools
 import json
 import math
+import shutil
 import textwrap
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,12 +14,13 @@ from safetensors.torch import save_file
 
 from skyneedle import cli
 from skyneedle.core import inference
-from skyneedle.core.errors import FolderBusy, SourceUnavailable
+from skyneedle.core.errors import DiskTooSmall, FolderBusy, SourceUnavailable
 from skyneedle.core.runtime import exclusive
 from skyneedle.strain import networks, preprocess
 from skyneedle.strain.fetch import archive
 from skyneedle.strain.fetch.gwosc_files import write_gwosc
-from skyneedle.strain.scan import outputs, search, sources, trained
+from skyneedle.strain.fetch.names import parse_name
+from skyneedle.strain.scan import intervals, outputs, search, trained
 from skyneedle.strain.scan.plan import make
 
 START = 1126259446
@@ -507,10 +509,20 @@ def test_files_are_asked_of_the_archive_only_for_what_is_lacking(mirror, monkeyp
         asked.append((detector, spans))
         raise SourceUnavailable("the archive is closed")
 
-    monkeypatch.setattr(sources, "_listed", listed)
+    monkeypatch.setattr(intervals, "_listed", listed)
     span = ((START + 30) * RATE, (START + 50) * RATE)
-    sources.fetch(["H1"], span, [mirror], tmp_path, lambda _: None)
+    intervals.fetch(["H1"], span, [mirror], tmp_path, lambda _: None)
     assert asked == [("H1", [((START + 45) * RATE, (START + 50) * RATE)])]
+
+
+def test_a_full_disk_is_seen_before_the_first_file_of_an_interval(mirror, server, monkeypatch, tmp_path):
+    names = [parse_name(f"{server}/H-H1_GWOSC_4KHZ_R1-{START + 4096 * k}-4096.hdf5") for k in range(3)]
+    monkeypatch.setattr(intervals, "_listed", lambda *_: names)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**40, 10**9))
+    span = (START * RATE, (START + 3 * 4096) * RATE)
+    with pytest.raises(DiskTooSmall, match=r"0\.4 GB are to be fetched"):
+        intervals.fetch(["H1"], span, [], tmp_path / "out", lambda _: None)
+    assert not (tmp_path / "out").exists()
 
 
 # --- bad input
@@ -538,6 +550,11 @@ def damage(kind, folder):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     elif kind == "html":
         path.write_text("<!DOCTYPE html><html><body>Log in</body></html>")
+    elif kind == "gap":
+        path.unlink()
+        path = folder / "h1"
+        write_gwosc(path / "a.hdf5", strain[: 10 * RATE], START, "H1")
+        write_gwosc(path / "b.hdf5", strain[11 * RATE :], START + 11, "H1")
     elif kind == "empty folder":
         path.unlink()
         path.mkdir()
@@ -554,6 +571,7 @@ BAD = {
     "16 kHz": ("16384 Hz", "resample it to 4096 Hz"),
     "2 kHz": ("2048 Hz", "4096 Hz"),
     "short": ("15.000 s", "at least 16 s"),
+    "gap": ("without a gap is 10.000 s", "at least 16 s"),
     "constant": ("constant", "choose another time"),
     "other time": ("different times", f"{START + 4096}"),
     "other detector": ("strain of L1, given as H1", "write L1="),
