@@ -81,10 +81,9 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     on_cpu = ("float32", "bfloat16") if inference.has_fast_bfloat16() else ("float32",)
     sizes = list(zip(arguments.channels, arguments.batch, strict=True))
-    cases = [("cpu", precision, *size, step) for precision in on_cpu for size in sizes for step in STEPS]
+    cases = [("cpu", precision, *size) for precision in on_cpu for size in sizes]
     if torch.cuda.is_available():
-        on_gpu = [(channels, arguments.gpu_batch) for channels in arguments.channels]
-        cases += [("cuda:0", "bfloat16", *size, step) for size in on_gpu for step in STEPS]
+        cases += [("cuda:0", "bfloat16", channels, arguments.gpu_batch) for channels in arguments.channels]
     columns = (
         ("channels", 9),
         ("batch", 6),
@@ -95,26 +94,22 @@ def main() -> None:
         ("ratio", 7),
     )
     print(f"{'device':8}{'precision':10}" + "".join(f"{name:>{width}}" for name, width in columns))
-    for device, precision, channels, batch, step in cases:
-        network = networks.build("fcn", channels=channels, training_step=step)
-        ours = step_seconds(network, batch, device, precision)
+    for device, precision, channels, batch in cases:
+        built = [networks.build("fcn", channels=channels, training_step=step) for step in STEPS]
         plain = GeneralConvolution(networks.build("fcn", channels=channels))
-        theirs = step_seconds(plain, batch, device, precision)
-        times = []
-        for turn in range(arguments.repetitions + 1):  # the first one pays for buffers and kernels
-            if turn % 2:
-                times.append((ours(), theirs()))
-            else:
-                times.append((theirs(), ours())[::-1])
-        seconds, reference = (median(column) for column in zip(*times[1:], strict=True))
-        ratio = median(b / a for a, b in times[1:])
-        tflops = 3 * batch * forward_flop(channels, 2, N_SAMPLES) / seconds / 1e12
-        rate = f"{tflops:9.3f}" if step == 1 else f"{'':>9}"  # counted for all outputs
-        print(
-            f"{device:8}{precision:10}{channels:9}{batch:6}{step:5}{batch / seconds:12.2f}{rate}"
-            f"{batch / reference:8.2f}{ratio:7.2f}",
-            flush=True,
-        )
+        runs = [step_seconds(network, batch, device, precision) for network in (*built, plain)]
+        # All in turn, so that whatever else the machine does hits all; the first turn pays for kernels.
+        turns = [[run() for run in runs] for _ in range(arguments.repetitions + 1)][1:]
+        reference = median(turn[-1] for turn in turns)
+        for k, step in enumerate(STEPS):
+            seconds, ratio = median(turn[k] for turn in turns), median(turn[-1] / turn[k] for turn in turns)
+            tflops = 3 * batch * forward_flop(channels, 2, N_SAMPLES) / seconds / 1e12
+            rate = f"{tflops:9.3f}" if step == 1 else f"{'':>9}"  # counted for all outputs
+            print(
+                f"{device:8}{precision:10}{channels:9}{batch:6}{step:5}{batch / seconds:12.2f}{rate}"
+                f"{batch / reference:8.2f}{ratio:7.2f}",
+                flush=True,
+            )
     print(f"Peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
     if torch.cuda.is_available():
         print(f"Peak memory of the GPU: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
