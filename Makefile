@@ -50,7 +50,7 @@ format: $(STAMP)  ## Rewrite all sources in the house style
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix . && $(BIN)/snakefmt Snakefile workflow
 
 bench: $(STAMP)  ## Speed and memory, as ratios within one run
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@bad=0; for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || bad=1; done; exit $$bad
 
 scan: $(STAMP)  ## Search strain files: make scan ARGS="H1=file.hdf5 L1=file.hdf5"
 	@$(BIN)/skyneedle scan $(ARGS)

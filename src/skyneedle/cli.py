@@ -11,8 +11,8 @@ SCAN_TEXT = """\
 Search strain of any length for mergers with a trained network.
 
 Strain comes from files or folders (GWOSC HDF5 or text format, 4096 Hz), one word a detector, from the archive
-for a GPS interval, or both: then the interval is cut out of the files. Writes triggers.csv and one picture a
-trigger. The same command again goes on where a killed one stopped.
+for a GPS interval, or both: then the interval is cut out of the files. Writes triggers.csv, one picture a
+trigger, and scan.json about what was searched. The same command again goes on where a killed one stopped.
 """
 SCAN_EXAMPLES = """\
 examples:

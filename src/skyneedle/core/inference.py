@@ -124,6 +124,13 @@ def has_fast_bfloat16(cpuinfo: str | Path = "/proc/cpuinfo") -> bool:
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
+def _gains(device: str) -> bool:
+    """Whether bfloat16 is faster on a device; GPUs before compute capability 8 only imitate it."""
+    if device == "cpu":
+        return has_fast_bfloat16()
+    return not torch.cuda.is_available() or torch.cuda.get_device_capability(device) >= (8, 0)
+
+
 def choose_precision(network: nn.Module, device: str, precision: str = "auto") -> str:
     """What a network is run in.
 
@@ -144,8 +151,7 @@ def choose_precision(network: nn.Module, device: str, precision: str = "auto") -
         )
     if precision != "auto":
         return precision
-    gains = getattr(network, "half_precision_pays", False) and (device != "cpu" or has_fast_bfloat16())
-    return "bfloat16" if gains else "float32"
+    return "bfloat16" if getattr(network, "half_precision_pays", False) and _gains(device) else "float32"
 
 
 class Prepared(nn.Module):

@@ -125,7 +125,10 @@ def test_precision_follows_the_processor(tmp_path, monkeypatch):
         monkeypatch.setattr(inference, "has_fast_bfloat16", lambda is_fast=is_fast: is_fast)
         assert inference.choose_precision(wide, "cpu") == chosen
         assert inference.choose_precision(narrow, "cpu") == "float32"
-    assert inference.choose_precision(wide, "cuda:0") == "bfloat16"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for capability, chosen in (((7, 5), "float32"), ((9, 0), "bfloat16")):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, found=capability: found)
+        assert inference.choose_precision(wide, "cuda:0") == chosen
     with pytest.raises(BadSetting, match="float16"):
         inference.choose_precision(wide, "cpu", "float16")
     with pytest.raises(BadSetting, match="half"):

@@ -61,14 +61,13 @@ def judge_all(plan: Plan, tell: Tell) -> np.ndarray:
 
 def _key(plan: Plan) -> str:
     """What the outputs depend on; threshold and window do not matter to them."""
-    weights = plan.trained.stem.with_name(f"{plan.trained.stem.name}.safetensors")
     parts = [
         [part.path, part.first, part.last, os.stat(part.path).st_size, os.stat(part.path).st_mtime_ns]
         for track in plan.tracks
         for part in track.parts
     ]
     content = {
-        "weights": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "weights": hashlib.sha256(plan.trained.weights.read_bytes()).hexdigest(),
         "card": plan.trained.card,
         "parts": parts,
         "stretches": [[stretch.first, stretch.n_outputs] for stretch in plan.stretches],

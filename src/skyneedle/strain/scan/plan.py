@@ -90,7 +90,7 @@ def make(
     plan = Plan(trained, point, tuple(tracks.values()), stretches, out, device)
     card = trained.card
     tell(
-        f"Network {card.get('name', trained.stem.name)}: {trained.stem}.safetensors "
+        f"Network {card.get('name', trained.stem.name)}: {trained.weights} "
         f"({card.get('n_parameters', 'unknown number of')} parameters; "
         f"detectors {', '.join(trained.detectors)}; recipe {trained.recipe}; scale {trained.scale})."
     )

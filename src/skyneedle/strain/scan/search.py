@@ -5,11 +5,14 @@ does not grow with the length: strain is read window by window, and outputs go t
 scan goes on.
 """
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +45,8 @@ def scan(
     pictures: bool = True,
     tell: Tell = print,
 ) -> pd.DataFrame:
-    """Search strain with a trained network; write ``triggers.csv`` and one picture a trigger.
+    """Search strain with a trained network; write ``triggers.csv``, one picture a trigger, and ``scan.json``
+    about what was searched with what.
 
     Args:
         sources: files and folders by detector; empty to fetch ``gps``.
@@ -143,11 +147,47 @@ def _write(plan: Plan, table: pd.DataFrame, logits: np.ndarray | None, tell: Tel
         statistic=table["statistic"].map("{:.6f}".format),
         duration_s=table["duration_s"].map("{:.6f}".format),
     )
+    about = json.dumps(_about(plan, len(table)), indent=2, sort_keys=True)
+    plotting.write_bytes(plan.out / "scan.json", f"{about}\n".encode())
     text = shown.to_csv(index=False, lineterminator="\n")
     plotting.write_bytes(plan.out / "triggers.csv", text.encode())
     tell(
-        f"Written: {plan.out / 'triggers.csv'}" + (f", {final}/trigger_*.png" if final.is_dir() else "") + "."
+        f"Written: {plan.out / 'triggers.csv'}, {plan.out / 'scan.json'}"
+        + (f", {final}/trigger_*.png" if final.is_dir() else "")
+        + "."
     )
+
+
+def _about(plan: Plan, n_triggers: int) -> dict[str, Any]:
+    """What a table of triggers needs beside it to be understood later."""
+    trained, point = plan.trained, plan.point
+    return {
+        "network": {
+            "name": trained.card.get("name", trained.stem.name),
+            "weights": str(trained.weights),
+            "weights_sha256": hashlib.sha256(trained.weights.read_bytes()).hexdigest(),
+            "detectors": list(trained.detectors),
+            "recipe": trained.recipe,
+            "scale": trained.scale,
+            "provenance": trained.card.get("provenance"),
+        },
+        "operating_point": {
+            "threshold": point.threshold,
+            "window": point.window,
+            "origin": point.origin,
+        },
+        "strain": {
+            track.detector: [[part.path, part.first / RATE, part.last / RATE] for part in track.parts]
+            for track in plan.tracks
+        },
+        "stretches_gps": [
+            [stretch.gps_start, stretch.gps_start + stretch.n_outputs / FINE] for stretch in plan.stretches
+        ],
+        "judged_s": plan.judged_s,
+        "expected_from_noise": point.expected(plan.judged_s),
+        "n_triggers": n_triggers,
+        "device": plan.device,
+    }
 
 
 def _trace(plan: Plan, logits: np.ndarray, gps: float) -> drawing.Trace:

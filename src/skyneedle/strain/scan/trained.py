@@ -33,6 +33,11 @@ class Trained:
     card: dict[str, Any]
 
     @property
+    def weights(self) -> Path:
+        """File of the weights."""
+        return self.stem.with_name(f"{self.stem.name}.safetensors")
+
+    @property
     def scale(self) -> str:
         """Scale of the workflow that trained it."""
         provenance = self.card.get("provenance") or {}

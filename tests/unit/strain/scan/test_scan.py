@@ -228,7 +228,15 @@ def test_a_burst_is_found_where_it_was_put(pair, loudness, tmp_path):
     images = sorted((tmp_path / "out" / "pictures").iterdir())
     assert len(images) == len(found)
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in images)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["pictures", "triggers.csv"]
+    names = ["pictures", "scan.json", "triggers.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    about = json.loads((tmp_path / "out" / "scan.json").read_text())
+    assert about["network"]["weights"] == f"{loudness}.safetensors"
+    assert (about["network"]["scale"], about["network"]["detectors"]) == ("smoke", ["H1", "L1"])
+    assert about["operating_point"] == {"threshold": 0.05, "window": 41, "origin": "given"}
+    assert about["stretches_gps"] == [[START + 3.25, START + 42.25]]
+    assert [part[1:] for part in about["strain"]["H1"]] == [[START, START + 21], [START + 21, START + 45.5]]
+    assert about["n_triggers"] == len(found)
     assert any("loud" in line and "corrected" in line and "smoke" in line for line in told)
     assert any("threshold 0.05, window 41 samples; given" in line for line in told)
 
@@ -260,7 +268,7 @@ def test_a_new_scan_leaves_no_pictures_of_the_old_one(pair, weights, tmp_path):
     assert everywhere["duration_s"].tolist() == [39 - 255 / 2048]  # one run, all that is judged
     assert len(list((tmp_path / "out" / "pictures").iterdir())) == 1
     assert not len(search.scan(given, threshold=1 - 1e-9, **options))
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["triggers.csv"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["scan.json", "triggers.csv"]
     assert (tmp_path / "out" / "triggers.csv").read_text() == "gps,utc,statistic,duration_s\n"
 
 
