@@ -1,8 +1,13 @@
 # What rules ask for: paths, settings of one network, fingerprints. Nothing of the science.
 
+import os
+
 from snakemake.exceptions import WorkflowError
 
 from skyneedle.core.runtime import fingerprint
+
+# Threads that spin while they wait slow a machine with other work down many times over; jobs inherit this.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 FIGURES = (
