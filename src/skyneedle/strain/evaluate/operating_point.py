@@ -7,11 +7,13 @@ import numpy as np
 
 from skyneedle.core import metrics
 from skyneedle.core.errors import BadSetting
-from skyneedle.strain.evaluate.match import TOLERANCE_S, WINDOWS, Source, Tally, tally
+from skyneedle.strain.evaluate import match
+from skyneedle.strain.evaluate.match import TOLERANCE_S, Source, Tally, tally
 from skyneedle.strain.evaluate.postprocess import DEFAULT_THRESHOLD, DEFAULT_WINDOW, probability
 
-# Steps of 1/4 in the logit, from 0.018 over 0.5 to 0.9999: equally fine near 0 and near 1.
-THRESHOLDS = tuple(np.round(probability(np.arange(-16, 37) / 4), 6).tolist())
+# Steps of 1/8 in the logit, from 0.018 over 0.5 to 0.9999: equally fine near 0 and near 1.
+THRESHOLDS = tuple(np.round(probability(np.arange(-32, 73) / 8), 6).tolist())
+WINDOWS = (*match.WINDOWS, 410)  # those of the paper, and the width of the label
 
 
 def operating_point(
