@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from skyneedle.core.errors import (
     ConstantStamp,
     MissingBand,
     NotAStamp,
+    SkyneedleError,
     StampHasNaN,
     TruncatedFile,
     WrongPixelScale,
@@ -74,7 +75,7 @@ def read(path: str | os.PathLike, extension: int | str = 0) -> Image:
     return read_all(path, [extension])[0]
 
 
-def read_all(path: str | os.PathLike, extensions: list[int | str] | list[str] | list[int]) -> list[Image]:
+def read_all(path: str | os.PathLike, extensions: Sequence[int | str]) -> list[Image]:
     """Read several images of a FITS file; errors as of ``read``."""
     check_signature(path)
     with warnings.catch_warnings():
@@ -82,6 +83,8 @@ def read_all(path: str | os.PathLike, extensions: list[int | str] | list[str] | 
         try:
             with fits.open(path, memmap=False) as file:
                 return [_image(file, extension, path) for extension in extensions]
+        except SkyneedleError:
+            raise
         except (OSError, ValueError, TypeError, fits.VerifyError) as error:
             raise TruncatedFile(
                 f"{path}: the FITS file of {os.path.getsize(path)} bytes ends early or is damaged ({error}); "
