@@ -136,5 +136,9 @@ class OneClassOnly(SkyneedleError, ValueError):
     """A metric that needs positives and negatives was given one class."""
 
 
+class BadScores(SkyneedleError, ValueError):
+    """Scores that are not numbers."""
+
+
 class ConstraintBroken(SkyneedleError):
     """An optimised input does not obey its constraint, or its output does not belong to it."""
