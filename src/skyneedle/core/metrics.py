@@ -222,6 +222,20 @@ def _f_beta(beta: float, positive: Any, false: Any, missed: Any) -> np.ndarray:
         return np.asarray(positive / whole)
 
 
+def check_scores(scores: np.ndarray) -> None:
+    """Raise unless every score is a number.
+
+    Raises:
+        BadScores: says how many are not.
+    """
+    n_bad = int(np.isnan(scores).sum())
+    if n_bad:
+        raise BadScores(
+            f"{n_bad} of {len(scores)} scores are not a number; look at the inputs that they belong to, or "
+            "leave them out."
+        )
+
+
 class Ranking:
     """Examples sorted by score once, so that many redraws of a bootstrap need not sort again.
 
@@ -239,11 +253,7 @@ class Ranking:
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray):
         labels, scores = np.asarray(labels).astype(bool), np.asarray(scores)
-        if np.isnan(scores).any():
-            raise BadScores(
-                f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not a number; look at the images "
-                "that they belong to, or leave them out."
-            )
+        check_scores(scores)
         self.order = np.argsort(-scores, kind="stable")
         self.labels, ranked = labels[self.order], scores[self.order]
         if self.labels.all() or not self.labels.any():

@@ -246,7 +246,8 @@ def measure(
         size: pixels a side of the network's input.
         rows: indices of the training examples; all if left out. At most 2,000 of them, evenly spread, are
             read, and at most 200 for the sky noise.
-        sky_sigma: standard deviation of the sky in the raw stamps, one for each band, if it is known; else
+        sky_sigma: standard deviation of the sky in the raw stamps, one for each band. If left out, the one
+            that the set's attributes ``bands`` and ``sky_sigma`` give, as simulated sets do; without these
             the median of ``sky_noise`` over the images.
 
     Raises:
@@ -256,7 +257,10 @@ def measure(
     rows = np.arange(len(data)) if rows is None else np.asarray(rows)
     rows = _spread(rows, STATISTICS_FROM)
     if sky_sigma is None:
-        sky_sigma = sky_of(data, bands, rows)
+        known = dict(
+            zip(data.attributes.get("bands", ()), data.attributes.get("sky_sigma", ()), strict=False)
+        )
+        sky_sigma = [known[band] for band in bands] if set(bands) <= set(known) else sky_of(data, bands, rows)
     ones = (1.0,) * len(bands)
     plain = Scaling(tuple(bands), size, "corrected", tuple(sky_sigma), (0.0,) * len(bands), ones)
     sums = np.zeros((2, len(bands)))

@@ -161,9 +161,9 @@ def test_sky_noise_is_found_beside_galaxies():
     assert preprocess.sky_noise(np.ones((1, 10, 10))).tolist() == [0.0]
 
 
-def data_set(folder, vis, nisp):
+def data_set(folder, vis, nisp, attributes=None):
     table = pd.DataFrame({"id": np.arange(len(vis)), "label": 0, "parent_id": np.arange(len(vis))})
-    store.write(folder / "0000.h5", {"vis": vis, "nisp": nisp}, table, {})
+    store.write(folder / "0000.h5", {"vis": vis, "nisp": nisp}, table, attributes or {})
     return store.DataSet(folder)
 
 
@@ -183,6 +183,14 @@ def test_measured_scaling_standardises_the_training_rows(tmp_path, size):
     assert again == scaling
     given = preprocess.measure(data, ("VIS",), size, np.arange(6), sky_sigma=[0.02])
     assert given.sky_sigma == (0.02,)
+
+
+def test_the_instruments_own_noise_is_preferred_to_an_estimate(tmp_path):
+    vis, nisp = stamps([dict.fromkeys(ALL, 50.0)] * 2, noise=1.0)
+    said = {"bands": ["VIS", "J", "Y", "H"], "sky_sigma": [0.01, 0.02, 0.03, 0.04]}
+    data = data_set(tmp_path, vis, nisp, said)
+    assert preprocess.measure(data, ALL, 66).sky_sigma == (0.02, 0.03, 0.04, 0.01)
+    assert preprocess.measure(data, ("H",), 66, sky_sigma=[0.5]).sky_sigma == (0.5,)
 
 
 def test_a_set_without_noise_cannot_be_measured(tmp_path):

@@ -54,7 +54,7 @@ def find(root: str | os.PathLike, classifications: str | os.PathLike | None = No
         {
             "survey": "challenge1",
             "unit": "of the challenge",
-            "pixel_scale_arcsec": {"VIS": PIXEL_SCALE},
+            **stamps.grid({"VIS": PIXEL_SCALE}),
             **report,
         },
     )

@@ -75,5 +75,5 @@ def find(root: str | os.PathLike, catalogue: str | os.PathLike | None = None) ->
         table,
         read,
         {"vis": (PIXELS["VIS"],) * 2, "nisp": (len(NISP), PIXELS["J"], PIXELS["J"])},
-        {"survey": "challenge2", "unit": "of the challenge", "pixel_scale_arcsec": PIXEL_SCALE, **report},
+        {"survey": "challenge2", "unit": "of the challenge", **stamps.grid(PIXEL_SCALE), **report},
     )

@@ -13,7 +13,7 @@ import pandas as pd
 
 from skyneedle.core.errors import BadSetting, MissingBand, NotAStamp, SkyneedleError
 from skyneedle.lenses.fetch import stamps
-from skyneedle.lenses.preprocess import BANDS, NISP, PIXEL_SCALE, PIXELS, RECIPES, resize
+from skyneedle.lenses.preprocess import BANDS, NISP, PIXELS, RECIPES, resize
 
 STAMP_ARCSEC = 20.0
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".pdf")
@@ -178,7 +178,7 @@ def find(root: str | os.PathLike, recipe: str = "faithful") -> stamps.Source:
             "survey": "known_compounds",
             "recipe": recipe,
             "unit": "of each file, as surface brightness",
-            "pixel_scale_arcsec": {band: STAMP_ARCSEC / PIXELS[band] for band in PIXEL_SCALE},
+            **stamps.grid({band: STAMP_ARCSEC / PIXELS[band] for band in BANDS}),
             "missing": missing,
         },
     )

@@ -123,7 +123,7 @@ def find(root: str | os.PathLike, side: int = PIXELS["VIS"]) -> stamps.Source:
         {
             "survey": "euclid_q1",
             "unit": "nJy a pixel",
-            "pixel_scale_arcsec": PIXEL_SCALE,
+            **stamps.grid(PIXEL_SCALE),
             "n_other_files": len(others),
             "other_files": [path.name for path in others],
         },

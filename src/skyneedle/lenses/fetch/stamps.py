@@ -185,6 +185,12 @@ def check(image: Image, shape: tuple[int, int] | None = None, scale: float | Non
     return image.values
 
 
+def grid(pixel_scale: Mapping[str, float]) -> dict[str, Any]:
+    """Attributes ``bands`` and ``pixel_scale_arcsec``, VIS first, as simulated sets have them."""
+    bands = sorted(pixel_scale, key=lambda band: band != "VIS")
+    return {"bands": bands, "pixel_scale_arcsec": [pixel_scale[band] for band in bands]}
+
+
 def centre(values: np.ndarray, side: int, path: str) -> np.ndarray:
     """The middle of an image.
 
