@@ -25,6 +25,14 @@ def real_strain(test_data: Path) -> Path:
     return test_data / "strain"
 
 
+@pytest.fixture(scope="session")
+def real_lenses(test_data: Path) -> Path:
+    """Folder with real and challenge stamps, and the published weights of Wilde et al. 2022."""
+    if not (test_data / "lenses").is_dir():
+        pytest.skip(f"no folder lenses/ in {test_data}")
+    return test_data / "lenses"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:

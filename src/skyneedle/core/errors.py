@@ -20,6 +20,14 @@ class FolderBusy(SkyneedleError):
     """Another live process is writing to the same folder."""
 
 
+class NotWeights(SkyneedleError):
+    """A file that does not hold the weights of a network, or holds more than tensors."""
+
+
+class WeightsMismatch(SkyneedleError):
+    """Weights that belong to another network."""
+
+
 class NoDevice(SkyneedleError):
     """A job asked for an accelerator that this machine does not show."""
 
@@ -90,11 +98,46 @@ class NoQuietTime(SkyneedleError):
     """No stretch of background passes the selection."""
 
 
+# --- images
+
+
+class NotAStamp(SkyneedleError):
+    """A file that is not FITS, or FITS without the image that is asked for."""
+
+
+class NotACatalogue(SkyneedleError):
+    """A table of objects that cannot be read or lacks columns."""
+
+
+class MissingBand(SkyneedleError, ValueError):
+    """A band that a network or a recipe needs is not there."""
+
+
+class WrongStampSize(SkyneedleError, ValueError):
+    """An image with other numbers of pixels, or covering less sky, than expected."""
+
+
+class WrongPixelScale(SkyneedleError):
+    """An image whose pixels have another size on the sky than expected."""
+
+
+class ConstantStamp(SkyneedleError):
+    """An image that holds one value only: the band is empty."""
+
+
+class StampHasNaN(SkyneedleError, ValueError):
+    """An image with pixels that are not finite."""
+
+
 # --- evaluation
 
 
 class OneClassOnly(SkyneedleError, ValueError):
     """A metric that needs positives and negatives was given one class."""
+
+
+class BadScores(SkyneedleError, ValueError):
+    """Scores that are not numbers."""
 
 
 class ConstraintBroken(SkyneedleError):

@@ -1,0 +1,214 @@
+"""FITS images as native arrays, checked; and sets of stamps that are read one example at a time."""
+
+import os
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+
+from skyneedle.core.errors import (
+    ConstantStamp,
+    MissingBand,
+    NotAStamp,
+    SkyneedleError,
+    StampHasNaN,
+    TruncatedFile,
+    WrongPixelScale,
+    WrongStampSize,
+)
+
+SCALE_TOLERANCE = 0.02  # of the pixel scale; over 200 pixels that is two pixels at each edge
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image of a FITS file.
+
+    Attributes:
+        values: shape (height, width), native single precision, in the file's unit.
+        header: of the extension, keyword to value.
+        pixel_scale: in arcsec, from the header's world coordinates; None where it has none.
+        path: file and extension, for messages.
+    """
+
+    values: np.ndarray
+    header: Mapping[str, Any]
+    pixel_scale: float | None
+    path: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Stamps on disk with what is known of them.
+
+    Attributes:
+        table: one row an example; columns id, label (1 lens, 0 non-lens, -1 unknown), parent_id, and those
+            of the catalogue.
+        read: arrays of one example, by its row; raises an error of this package for bad files.
+        shapes: of the arrays of one example, by name.
+        attributes: what holds for the whole set; anything that JSON can hold.
+    """
+
+    table: pd.DataFrame
+    read: Callable[[int], dict[str, np.ndarray]]
+    shapes: Mapping[str, tuple[int, ...]]
+    attributes: Mapping[str, Any]
+
+
+def read(path: str | os.PathLike, extension: int | str = 0) -> Image:
+    """Read one image of a FITS file.
+
+    Args:
+        path: the file.
+        extension: number or name.
+
+    Raises:
+        NotAStamp: if the file is missing or is not FITS (a picture is not data), or the extension is no
+            image with two axes.
+        MissingBand: if there is no such extension.
+        TruncatedFile: if the file ends early.
+    """
+    return read_all(path, [extension])[0]
+
+
+def read_all(path: str | os.PathLike, extensions: Sequence[int | str]) -> list[Image]:
+    """Read several images of a FITS file; errors as of ``read``."""
+    check_signature(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about truncation and odd keywords: both are checked here
+        try:
+            with fits.open(path, memmap=False) as file:
+                return [_image(file, extension, path) for extension in extensions]
+        except SkyneedleError:
+            raise
+        except (OSError, ValueError, TypeError, fits.VerifyError) as error:
+            raise TruncatedFile(
+                f"{path}: the FITS file of {os.path.getsize(path)} bytes ends early or is damaged ({error}); "
+                "delete it and fetch it again"
+            ) from None
+
+
+def check_signature(path: str | os.PathLike) -> None:
+    """Raise unless the file begins as FITS does.
+
+    Raises:
+        NotAStamp: if it is missing or something else; pictures and HTML pages are named as such.
+        TruncatedFile: if it is empty.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(512)
+    except OSError as error:
+        raise NotAStamp(f"{path}: cannot be read ({error.strerror}); give a FITS file") from None
+    if not head:
+        raise TruncatedFile(f"{path}: the file is empty, a FITS image was expected; fetch it again")
+    if head.startswith(b"SIMPLE  ="):
+        return
+    text = head.lstrip().lower()
+    if head.startswith((b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")):
+        what = "a picture, whose values are no longer fluxes"
+    elif text.startswith((b"<!doctype html", b"<html")):
+        what = "an HTML page (an error or login page saved under the name of an image)"
+    else:
+        what = f"no FITS file (it begins with {head[:8]!r})"
+    raise NotAStamp(f"{path}: this is {what}; a FITS image was expected")
+
+
+def _image(file: fits.HDUList, extension: int | str, path: str | os.PathLike) -> Image:
+    try:
+        unit = file[extension]
+    except (KeyError, IndexError):
+        names = ", ".join(item.name for item in file)
+        raise MissingBand(f"{path}: no extension {extension!r}; the file holds {names}") from None
+    data = unit.data
+    if not isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) or np.ndim(data) != 2:
+        raise NotAStamp(
+            f"{path}: extension {extension!r} has shape {np.shape(data)}, expected an image with two axes"
+        )
+    # FITS is big-endian, which neither torch nor fast numpy takes; the values stay the same.
+    values = np.asarray(data).astype(np.float32)
+    return Image(values, unit.header, pixel_scale(unit.header), f"{path}[{extension}]")
+
+
+def pixel_scale(header: Mapping[str, Any]) -> float | None:
+    """Side of a pixel in arcsec from a header's world coordinates (degrees); None where there are none.
+
+    Source: Calabretta & Greisen 2002, A&A 395, 1077: CD matrix, or PC matrix times CDELT.
+    """
+    if "CD1_1" in header:
+        matrix = [[float(header.get(f"CD{i}_{j}", 0)) for j in (1, 2)] for i in (1, 2)]
+    elif "CDELT1" in header and "CDELT2" in header:
+        matrix = [
+            [float(header[f"CDELT{i}"]) * float(header.get(f"PC{i}_{j}", i == j)) for j in (1, 2)]
+            for i in (1, 2)
+        ]
+    else:
+        return None
+    return float(np.sqrt(abs(np.linalg.det(matrix))) * 3600)
+
+
+def check(image: Image, shape: tuple[int, int] | None = None, scale: float | None = None) -> np.ndarray:
+    """The values of an image that is what it should be.
+
+    Args:
+        image: as read.
+        shape: pixels it must have; any if None.
+        scale: side of a pixel in arcsec that it must have, if its header says anything about it.
+
+    Returns:
+        Its values.
+
+    Raises:
+        WrongStampSize, WrongPixelScale, StampHasNaN, ConstantStamp: each names file, value and expectation.
+    """
+    if shape is not None and image.values.shape != shape:
+        raise WrongStampSize(
+            f"{image.path}: {image.values.shape[0]} x {image.values.shape[1]} pixels, expected "
+            f"{shape[0]} x {shape[1]}; cut the stamp to this size"
+        )
+    if scale and image.pixel_scale and abs(image.pixel_scale / scale - 1) > SCALE_TOLERANCE:
+        raise WrongPixelScale(
+            f"{image.path}: {image.pixel_scale:.4f} arcsec a pixel, expected {scale}; "
+            "resample the image, or give the set it belongs to"
+        )
+    n_bad = int((~np.isfinite(image.values)).sum())
+    if n_bad:
+        raise StampHasNaN(f"{image.path}: {n_bad} pixels are not finite; leave the object out or fill them")
+    if image.values.min() == image.values.max():
+        raise ConstantStamp(
+            f"{image.path}: every pixel is {image.values.flat[0]:g}, the band is empty; leave the object out"
+        )
+    return image.values
+
+
+def grid(pixel_scale: Mapping[str, float]) -> dict[str, Any]:
+    """Attributes ``bands`` and ``pixel_scale_arcsec``, VIS first, as simulated sets have them."""
+    bands = sorted(pixel_scale, key=lambda band: band != "VIS")
+    return {"bands": bands, "pixel_scale_arcsec": [pixel_scale[band] for band in bands]}
+
+
+def centre(values: np.ndarray, side: int, path: str) -> np.ndarray:
+    """The middle of an image.
+
+    Args:
+        values: shape (height, width).
+        side: pixels to keep along both axes.
+        path: for the message.
+
+    Returns:
+        Shape (side, side); where the difference is odd, the middle shifts by half a pixel.
+
+    Raises:
+        WrongStampSize: if the image is smaller than that.
+    """
+    if min(values.shape) < side:
+        raise WrongStampSize(
+            f"{path}: {values.shape[0]} x {values.shape[1]} pixels are fewer than the {side} x {side} that "
+            "the stamp needs; cut a larger one, the sky around it is not invented"
+        )
+    top, left = ((n - side) // 2 for n in values.shape)
+    return values[top : top + side, left : left + side]
