@@ -27,9 +27,9 @@ from skyneedle.lenses.simulate.settings import CONTENTS, Settings
 _CHUNK = 8  # examples that a worker makes at a time
 _MOST_BYTES = 1 << 30  # of one shard in memory
 
-# Columns of every set, in this order; magnitudes are of the first band, colours of it minus the last. Names of
-# the challenge's catalogue where it has the quantity: x_crit and y_crit (arcsec from the middle), mag_source
-# (unlensed), ein_area (arcsec^2), n_gal_5 (companions within 5 arcsec of the deflector), n_sources.
+# Columns of every set, in this order; magnitudes are of the first band, colours of it minus the last.
+# Names of the challenge catalogue where it has the quantity: x_crit and y_crit (arcsec from the middle),
+# mag_source (unlensed), ein_area (arcsec^2), n_gal_5 (companions within 5 arcsec), n_sources.
 COLUMNS = (
     *("id", "label", "kind", "parent_id", "z_lens", "z_middle", "z_source", "theta_e", "theta_e_middle"),
     *("ein_area", "sigma_km_s", "sigma_middle_km_s", "x_crit", "y_crit", "mag_lens", "mag_middle"),

@@ -164,7 +164,7 @@ class Tail(NamedTuple):
 
     def reach(self, share_of_total: float) -> float:
         """See ``Sersic.reach``."""
-        return self.radius * math.exp(math.pi * math.tan(self.pitch)) + 4 * self.width
+        return self.radius * math.exp(math.pi * math.tan(abs(self.pitch))) + 4 * self.width
 
     def density(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """See ``Sersic.density``."""
