@@ -51,6 +51,7 @@ def _composite(row: Any) -> np.ndarray:
 
 def _blank(axes: Axes) -> None:
     axes.set(xticks=[], yticks=[])
+    axes.set_box_aspect(1)
     axes.grid(False)
     for spine in axes.spines.values():
         spine.set_visible(False)

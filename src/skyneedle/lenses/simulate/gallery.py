@@ -64,8 +64,9 @@ def tile(
 def composite(vis: np.ndarray, nisp: np.ndarray, sky_sigma: Sequence[float]) -> np.ndarray:
     """Red, green and blue from H, J and VIS, each in units of its sky noise.
 
-    The stretch is the inverse hyperbolic sine of the signal over three standard deviations of the sky, over
-    that of 150; VIS is binned to the pixels of the others.
+    The stretch is the inverse hyperbolic sine of the mean of the three over ten standard deviations of the
+    sky, white at 1500 of them; it changes all three alike, so that hues stay. VIS is binned to the pixels of
+    the others and counts 0.7 times.
 
     Args:
         vis: shape (n, n).
@@ -80,8 +81,12 @@ def composite(vis: np.ndarray, nisp: np.ndarray, sky_sigma: Sequence[float]) -> 
     margin = (vis.shape[0] - ratio * m) // 2
     inner = vis[margin : margin + ratio * m, margin : margin + ratio * m]
     binned = inner.reshape(m, ratio, m, ratio).sum(axis=(1, 3))
-    planes = [nisp[2] / sky_sigma[3], nisp[0] / sky_sigma[1], binned / (ratio * sky_sigma[0])]
-    stretched = np.arcsinh(np.stack(planes, axis=-1) / 3) / np.arcsinh(50)
+    blue = 0.7 * binned / (ratio * sky_sigma[0])
+    planes = np.stack([nisp[2] / sky_sigma[3], nisp[0] / sky_sigma[1], blue], axis=-1)
+    mean = np.maximum(planes.mean(axis=-1, keepdims=True), 1e-6)
+    stretched = planes / mean * np.arcsinh(mean / 10) / np.arcsinh(150)
+    # What is too bright in one colour is dimmed in all.
+    stretched /= np.maximum(stretched.max(axis=-1, keepdims=True), 1)
     return np.clip(stretched, 0, 1).astype(np.float32)
 
 

@@ -88,14 +88,14 @@ def _spiral(
 def _ring_galaxy(
     system: System, lensed_flux: np.ndarray, instrument: Instrument, random: np.random.Generator
 ) -> tuple[Light, ...]:
-    """A core in a broad ring as blue and bright as the lensed source."""
+    """A core in a smooth ring as blue and bright as the lensed source."""
     lens = system.lens
     radius = lens.theta_e * float(random.uniform(0.8, 1.4))
     ring = Ring(
         lens.x + float(random.normal(0, 0.1 * radius)),
         lens.y + float(random.normal(0, 0.1 * radius)),
         radius,
-        width=radius * float(random.uniform(0.2, 0.4)),
+        width=radius * float(random.uniform(0.12, 0.25)),
         q=float(random.uniform(0.45, 1.0)),
         phi=float(random.uniform(0, math.pi)),
         clumps=float(random.uniform(0, 0.6)),
