@@ -3,16 +3,6 @@
 LENSES = config["lenses"]
 
 
-def survey(name):
-    """Settings of the simulation for one set of images."""
-    entry = LENSES["sets"][name]
-    return {
-        **LENSES["simulate"],
-        **entry.get("simulate", {}),
-        "recipe": LENSES["recipe"],
-    }
-
-
 rule simulate_lenses:
     output:
         h5="<results>/lenses/data/{set}/{shard}.h5",
