@@ -36,6 +36,11 @@ if "strain" in config["experiments"]:
     include: "workflow/rules/strain.smk"
 
 
+if "lenses" in config["experiments"]:
+
+    include: "workflow/rules/lenses.smk"
+
+
 include: "workflow/rules/scoreboard.smk"
 
 

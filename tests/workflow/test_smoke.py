@@ -20,6 +20,16 @@ def test_every_figure_of_the_paper_is_there_with_its_numbers(smoke):
         assert len(pd.read_csv(table)) > 0, table
 
 
+def test_the_simulated_survey_and_its_figures_are_there(smoke):
+    sets = sorted(path.name for path in (smoke / "lenses" / "data").iterdir())
+    assert sets == ["arcs", "audit", "rings", "testing", "training", "validation"]
+    folder = smoke / "figures" / "wilde2022"
+    for figure in ("fig1", "fig2", "extra_impostors", "extra_compound_recipes"):
+        for ending in ("svg", "pdf", "csv"):
+            assert list(folder.glob(f"{figure}*.{ending}")), f"{figure}.{ending}"
+    assert len(pd.read_csv(smoke / "tables" / "wilde2022" / "table1_compound_priors.csv")) == 8
+
+
 def test_the_scoreboard_has_every_published_row(smoke):
     with open(ROOT / "config" / "published.tsv", newline="") as file:
         published = list(csv.DictReader(file, delimiter="\t"))

@@ -54,3 +54,10 @@ def own_file(experiment, name):
     """Fingerprint of a user's network file; empty for a built-in network."""
     path, colon, _ = network(experiment, name)["source"].rpartition(":")
     return fingerprint(Path(workflow.basedir) / path) if colon else ""
+
+
+def survey(name):
+    """Settings of the simulation of lenses for one set of images."""
+    lenses = config["lenses"]
+    own = lenses["sets"][name].get("simulate", {})
+    return {**lenses["simulate"], **own, "recipe": lenses["recipe"]}

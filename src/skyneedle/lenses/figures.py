@@ -1,0 +1,263 @@
+"""Figures of the data of wilde2022; each takes tables and writes SVG, PDF and the CSV of what is drawn."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from skyneedle.core import plotting
+from skyneedle.core.plotting import Table
+
+COLUMNS = 6
+IMPOSTORS = {
+    "elliptical": "elliptical",
+    "companions": "companions on a ring",
+    "spiral": "spiral",
+    "ring_galaxy": "ring galaxy",
+    "merger": "merger",
+    "edge_on": "edge-on disc",
+}
+FLOOR = 0.5  # of the logarithmic stretch, standard deviations of the sky
+TILE_COLUMNS = ["panel", "row", "column", "id", "label", "kind", "low", "high"]
+
+
+def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapping[str, Any]) -> None:
+    """Draw one figure.
+
+    Args:
+        name: a key of ``FIGURES``.
+        files: its tables by name.
+        stem: of the files to write.
+        provenance: for their metadata.
+    """
+    FIGURES[name](**files, stem=stem, provenance=provenance)
+
+
+# --- tiles
+
+
+def _vis(row: Any) -> np.ndarray:
+    return np.asarray(row.vis, dtype=float).reshape(row.n, row.n)
+
+
+def _composite(row: Any) -> np.ndarray:
+    pixels = np.asarray(row.composite, dtype=float)
+    side = round((len(pixels) / 3) ** 0.5)
+    return pixels.reshape(side, side, 3)
+
+
+def _blank(axes: Axes) -> None:
+    axes.set(xticks=[], yticks=[])
+    axes.set_box_aspect(1)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def _caption(axes: Axes, row: Any) -> None:
+    word = "lens" if row.label else "no lens"
+    axes.set_title(f"{row.id}: {word}", fontsize=6, pad=1.5)
+
+
+def _log_tile(axes: Axes, row: Any) -> dict[str, float]:
+    """VIS on a logarithmic scale from half the sky noise to the peak."""
+    image, low = _vis(row), FLOOR * row.sky_sigma
+    shown = np.log10(np.maximum(image, low))
+    high = max(float(image.max()), 2 * low)
+    axes.imshow(shown, origin="lower", cmap="gray", vmin=np.log10(low), vmax=np.log10(high))
+    _caption(axes, row)
+    return {"low": low, "high": high}
+
+
+def _linear_tile(axes: Axes, row: Any) -> dict[str, float]:
+    """Values as they are saved, from the least to the 99.5th percentile."""
+    image = _vis(row)
+    low, high = float(image.min()), float(np.percentile(image, 99.5))
+    axes.imshow(image, origin="lower", cmap="gray", vmin=low, vmax=high)
+    _caption(axes, row)
+    return {"low": low, "high": high}
+
+
+def _colour_tile(axes: Axes, row: Any) -> dict[str, float]:
+    if not len(row.composite):
+        plotting.panel_without_data(axes, "one band has no colour")
+    else:
+        axes.imshow(_composite(row), origin="lower")
+        _caption(axes, row)
+    return {"low": 0.0, "high": 1.0}
+
+
+def _fill(
+    grid: np.ndarray, rows: Sequence[Any], draw_tile: Callable[[Axes, Any], dict[str, float]], reason: str
+) -> list[dict[str, Any]]:
+    """Draw tiles in reading order; places without an image say why."""
+    drawn = []
+    for place, axes in enumerate(grid.ravel()):
+        _blank(axes)
+        if place >= len(rows):
+            plotting.panel_without_data(axes, reason)
+            continue
+        row = rows[place]
+        at = {"panel": row.panel, "row": place // grid.shape[1], "column": place % grid.shape[1]}
+        drawn.append(at | {"id": row.id, "label": row.label, "kind": row.kind} | draw_tile(axes, row))
+    return drawn
+
+
+def _panels(tiles: Table, names: Sequence[str]) -> dict[str, list[Any]]:
+    table = plotting.read(tiles)
+    return {name: list(table[table["panel"] == name].itertuples(index=False)) for name in names}
+
+
+def _stacked(
+    tiles: Table, names: Sequence[str], words: Mapping[str, str], stem: str | Path, provenance: Any
+) -> list[Path]:
+    """Two rows of logarithmic tiles for each panel, one panel above the other."""
+    panels = _panels(tiles, names)
+    figure = plotting.new(plotting.PAGE_IN, 2.5 * len(names))
+    drawn = []
+    for part, (name, rows) in zip(
+        figure.subfigures(len(names), 1, squeeze=False)[:, 0], panels.items(), strict=True
+    ):
+        part.suptitle(words[name], fontsize=8)
+        grid = part.subplots(2, COLUMNS, squeeze=False)
+        drawn += _fill(grid, rows[: 2 * COLUMNS], _log_tile, f"this set has {len(rows)}")
+    return plotting.save(figure, stem, pd.DataFrame(drawn, columns=TILE_COLUMNS), provenance)
+
+
+# --- figures of the paper
+
+
+@plotting.style()
+def fig1(tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None) -> list[Path]:
+    """Images of the training set: lenses above, non-lenses below.
+
+    Args:
+        tiles: see ``simulate.gallery.tiles``.
+        stem: of the files to write.
+        provenance: for their metadata.
+
+    Returns:
+        The paths written.
+
+    Source: Wilde et al. 2022, Fig. 1.
+    """
+    words = {"lens": "lenses", "non_lens": "non-lenses"}
+    return _stacked(tiles, tuple(words), words, stem, provenance)
+
+
+@plotting.style()
+def fig2(tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None) -> list[Path]:
+    """Images of compound lenses: arcs above, double rings below.
+
+    Args:
+        tiles: see ``simulate.gallery.tiles``.
+        stem: of the files to write.
+        provenance: for their metadata.
+
+    Returns:
+        The paths written.
+
+    Source: Wilde et al. 2022, Fig. 2.
+    """
+    words = {"arcs": "compound arcs", "rings": "double rings"}
+    return _stacked(tiles, tuple(words), words, stem, provenance)
+
+
+# --- ours
+
+
+@plotting.style()
+def extra_impostors(
+    tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Each kind of impostor: VIS, and in colour.
+
+    Args:
+        tiles: see ``simulate.gallery.tiles``.
+        stem: of the files to write.
+        provenance: for their metadata.
+
+    Returns:
+        The paths written.
+    """
+    panels = _panels(tiles, tuple(IMPOSTORS))
+    figure = plotting.new(plotting.PAGE_IN, 1.15 * len(panels))
+    grid = figure.subplots(len(panels), 8, squeeze=False)
+    drawn = []
+    for line, (name, rows) in enumerate(panels.items()):
+        reason = f"this set has {len(rows)}"
+        for first, draw_tile in ((0, _log_tile), (4, _colour_tile)):
+            part = _fill(grid[line : line + 1, first : first + 4], rows, draw_tile, reason)
+            drawn += [tile | {"row": line, "column": first + tile["column"]} for tile in part]
+        grid[line, 0].set_ylabel(IMPOSTORS[name], fontsize=7)
+    return plotting.save(figure, stem, pd.DataFrame(drawn, columns=TILE_COLUMNS), provenance)
+
+
+@plotting.style()
+def extra_compound_recipes(
+    tiles: Table, table: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None
+) -> list[Path]:
+    """Compound lenses of both recipes: images as saved, in colour, and the colours of lenses and sources.
+
+    Args:
+        tiles: see ``simulate.recipes.compared``.
+        table: likewise, the truth.
+        stem: of the files to write.
+        provenance: for their metadata.
+
+    Returns:
+        The paths written.
+
+    Source: spec A4; Wilde et al. 2022, Sec. 2.2 and 4.
+    """
+    names = [f"{recipe} {content}" for content in ("arcs", "rings") for recipe in ("corrected", "faithful")]
+    panels = _panels(tiles, names)
+    figure = plotting.new(plotting.PAGE_IN, 6.6)
+    above, below = figure.subfigures(2, 1, height_ratios=(4.4, 2.2), squeeze=False)[:, 0]
+    grid = above.subplots(len(names), 8, squeeze=False)
+    drawn = []
+    for line, (name, rows) in enumerate(panels.items()):
+        for first, draw_tile in ((0, _linear_tile), (4, _colour_tile)):
+            part = _fill(grid[line : line + 1, first : first + 4], rows, draw_tile, "none was made")
+            drawn += [
+                {**tile, "row": line, "column": first + tile["column"], "element": "tile"} for tile in part
+            ]
+        grid[line, 0].set_ylabel(name.replace(" ", "\n"), fontsize=7)
+    truth = plotting.read(table)
+    drawn += _colour_panels(below.subplots(1, 2), truth)
+    columns = ["element", *TILE_COLUMNS, "theta_e", "lens_colour", "source_colour"]
+    return plotting.save(figure, stem, pd.DataFrame(drawn).reindex(columns=columns), provenance)
+
+
+def _colour_panels(axes: Sequence[Axes], truth: pd.DataFrame) -> list[dict[str, Any]]:
+    drawn = []
+    for index, (recipe, rows) in enumerate(truth.groupby("recipe")):
+        look = plotting.series(index, line=False) | {"markersize": 2.5, "alpha": 0.6}
+        axes[0].plot(rows["source_colour"], rows["lens_colour"], label=recipe, **look)
+        ordered = np.sort(rows["theta_e"])
+        share = np.arange(1, len(ordered) + 1) / len(ordered)
+        axes[1].step(ordered, share, where="post", color=plotting.PALETTE[index], label=recipe)
+        drawn += [
+            {"element": "point", "panel": f"{recipe} {row.content}", "id": row.id, "label": 1}
+            | {name: getattr(row, name) for name in ("theta_e", "lens_colour", "source_colour")}
+            for row in rows.itertuples()
+        ]
+    ends = np.array([*axes[0].get_xlim(), *axes[0].get_ylim()])
+    line = [ends.min(), ends.max()]
+    axes[0].plot(line, line, color=plotting.PALE, linewidth=0.8, label="equal")
+    axes[0].set(xlabel="source VIS - H (mag)", ylabel="foreground lens VIS - H (mag)")
+    axes[1].set(xlabel="Einstein radius of the foreground (arcsec)", ylabel="share below", ylim=(0, 1.02))
+    for one in axes:
+        one.legend(loc="lower right")
+    return drawn
+
+
+FIGURES: dict[str, Callable[..., list[Path]]] = {
+    "fig1_training_images": fig1,
+    "fig2_compound_images": fig2,
+    "extra_impostors": extra_impostors,
+    "extra_compound_recipes": extra_compound_recipes,
+}

@@ -1,0 +1,128 @@
+# Strong gravitational lenses (wilde2022): simulate -> figures of the data.
+
+LENSES = config["lenses"]
+
+
+rule simulate_lenses:
+    output:
+        h5="<results>/lenses/data/{set}/{shard}.h5",
+    log:
+        "<logs>/simulate_lenses/{set}_{shard}.log",
+    benchmark:
+        "<benchmarks>/simulate_lenses/{set}_{shard}.tsv"
+    wildcard_constraints:
+        set="|".join(LENSES["sets"]),
+        shard=r"\d{3}",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 2
+    params:
+        cfg=lambda wildcards: survey(wildcards.set),
+        set=lookup(dpath="lenses/sets/{set}", within=config),
+        seed=config["seed"],
+        code=code("lenses/simulate.py"),
+    script:
+        "../../scripts/lenses/simulate.py"
+
+
+rule gallery_lenses:
+    input:
+        training=shards("lenses", "training"),
+        arcs=shards("lenses", "arcs"),
+        rings=shards("lenses", "rings"),
+    output:
+        tiles="<results>/lenses/tables/gallery.parquet",
+    log:
+        "<logs>/gallery_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("lenses/gallery.py"),
+    script:
+        "../../scripts/lenses/gallery.py"
+
+
+rule recipes_lenses:
+    output:
+        table="<results>/lenses/tables/recipes.csv",
+        tiles="<results>/lenses/tables/recipes.parquet",
+    log:
+        "<logs>/recipes_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 2
+    params:
+        cfg=LENSES["simulate"],
+        n_examples=LENSES["figures"]["n_recipes"],
+        seed=config["seed"],
+        code=code("lenses/recipes.py"),
+    script:
+        "../../scripts/lenses/recipes.py"
+
+
+# --- figures and tables: name -> the tables it draws
+
+GALLERY = {"tiles": "<results>/lenses/tables/gallery.parquet"}
+LENSES_DRAWN = {
+    "fig1_training_images": GALLERY,
+    "fig2_compound_images": GALLERY,
+    "extra_impostors": GALLERY,
+    "extra_compound_recipes": {
+        "tiles": "<results>/lenses/tables/recipes.parquet",
+        "table": "<results>/lenses/tables/recipes.csv",
+    },
+}
+
+for _figure, _tables in LENSES_DRAWN.items():
+
+    rule:
+        name:
+            f"figure_wilde2022_{_figure}"
+        input:
+            **_tables,
+        output:
+            svg=report(
+                f"<results>/figures/wilde2022/{_figure}.svg",
+                caption=f"../report/wilde2022_{_figure}.rst",
+                category="wilde2022",
+                subcategory="Ours" if _figure.startswith("extra") else "Figures",
+                labels={"figure": _figure},
+            ),
+            pdf=f"<results>/figures/wilde2022/{_figure}.pdf",
+            csv=f"<results>/figures/wilde2022/{_figure}.csv",
+        log:
+            f"<logs>/figures/wilde2022/{_figure}.log",
+        conda:
+            "../../envs/skyneedle.yaml"
+        params:
+            figure=_figure,
+            code=code("lenses/figure.py"),
+        script:
+            "../../scripts/lenses/figure.py"
+
+    FIGURES.append(f"<results>/figures/wilde2022/{_figure}.svg")
+
+
+rule priors_lenses:
+    output:
+        csv=report(
+            "<results>/tables/wilde2022/table1_compound_priors.csv",
+            caption="../report/wilde2022_table1.rst",
+            category="wilde2022",
+            subcategory="Tables",
+        ),
+        md="<results>/tables/wilde2022/table1_compound_priors.md",
+    log:
+        "<logs>/priors_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    params:
+        code=code("lenses/priors.py"),
+    script:
+        "../../scripts/lenses/priors.py"
+
+
+FIGURES.append("<results>/tables/wilde2022/table1_compound_priors.csv")
+# Simulated sets that no figure reads yet: networks are trained and judged on them.
+FIGURES += [path for name in LENSES["sets"] for path in shards("lenses", name)]
