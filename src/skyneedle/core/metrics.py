@@ -360,12 +360,6 @@ def precision_recall(
     return {"recall": positive / positive[-1], "precision": precision, "threshold": ranking.thresholds}
 
 
-def auc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Area under the ROC curve: the chance that a positive scores above a negative, ties counted half."""
-    curve = roc(labels, scores, weights)
-    return float(np.trapezoid(curve["true_positive_rate"], curve["false_positive_rate"]))
-
-
 def _one_class(n: int) -> OneClassOnly:
     return OneClassOnly(
         f"A ROC curve needs positives and negatives; the {n} labels hold one class only: "

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from captum import attr
 from torch import nn
 
 from skyneedle.core.errors import (
@@ -115,7 +116,6 @@ def test_every_relu_is_its_own_module_and_does_not_work_in_place(name):
 @pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
 @pytest.mark.parametrize("name", ["ou66", "resnet10"])
 def test_captum_can_hook_the_networks(name):
-    attr = pytest.importorskip("captum.attr")
     torch.manual_seed(1)
     network = networks.build(name).eval()
     x = torch.rand(1, 4, 66, 66, requires_grad=True)

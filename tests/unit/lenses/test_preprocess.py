@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from skimage import transform
 
 from skyneedle.core import store
 from skyneedle.core.errors import (
@@ -54,7 +55,6 @@ def corrected(size=66, bands=ALL, factor=1.0):
     ("n_in", "n_out"), [(200, 66), (66, 200), (500, 66), (500, 200), (119, 200), (101, 66), (66, 66)]
 )
 def test_resizing_is_that_of_scikit_image(n_in, n_out):
-    transform = pytest.importorskip("skimage.transform")
     image = np.random.default_rng(n_in).normal(size=(n_in, n_in)).astype(np.float32)
     expected = transform.resize(image, (n_out, n_out))
     np.testing.assert_allclose(preprocess.resize(image, n_out), expected, atol=2e-6)

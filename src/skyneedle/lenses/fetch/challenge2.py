@@ -13,24 +13,12 @@ import pandas as pd
 
 from skyneedle.lenses.fetch import catalogue as catalogues
 from skyneedle.lenses.fetch import stamps
+from skyneedle.lenses.labels import is_lens
 from skyneedle.lenses.preprocess import BANDS, NISP, PIXEL_SCALE, PIXELS
 
 LABEL_COLUMNS = ("n_source_im", "mag_eff", "n_pix_source")
 # Rows of the training catalogue for which no image was released.
 KNOWN_WITHOUT_IMAGE = (213913, 226305, 233597, 244071, 259871, 261145, 270458, 288731, 294173)
-
-
-def official_label(table: pd.DataFrame) -> np.ndarray:
-    """1 for lenses, 0 for the rest, by the rule of the challenge, shape (row,).
-
-    A lens has an image of the source, magnified by more than 1.6, on more than 20 pixels above the noise.
-    What is not a number counts as not passed: objects without a source have none.
-
-    Args:
-        table: with columns n_source_im, mag_eff (a ratio of fluxes) and n_pix_source.
-    """
-    passed = (table["n_source_im"] > 0) & (table["mag_eff"] > 1.6) & (table["n_pix_source"] > 20)
-    return passed.to_numpy().astype(np.int64)
 
 
 def find(root: str | os.PathLike, catalogue: str | os.PathLike | None = None) -> stamps.Source:
@@ -55,7 +43,8 @@ def find(root: str | os.PathLike, catalogue: str | os.PathLike | None = None) ->
         labels = np.full(len(table), -1)
     else:
         table = catalogues.read(catalogue, LABEL_COLUMNS)
-        labels = official_label(table)
+        passed = is_lens(table["n_source_im"], table["mag_eff"], table["n_pix_source"])
+        labels = passed.to_numpy().astype(np.int64)
     table = table.assign(label=labels, parent_id=table["id"])
     table = table[
         ["id", "label", "parent_id", *table.columns.difference(["id", "label", "parent_id"], sort=False)]

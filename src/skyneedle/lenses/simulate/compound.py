@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skyneedle.core.seeds import generator
-from skyneedle.lenses.simulate import colours, cosmology, labels, lensing, populations, render
+from skyneedle.lenses import labels
+from skyneedle.lenses.simulate import colours, cosmology, lensing, populations, render
 from skyneedle.lenses.simulate.instruments import Instrument
 from skyneedle.lenses.simulate.lensing import Lens
 from skyneedle.lenses.simulate.populations import POPULATIONS, Galaxy, Population
@@ -218,7 +219,7 @@ def _image_truth(scene: Scene, instrument: Instrument, blur: Blur) -> dict[str, 
         patch = render.draw(light, scene, grid)
         if light.plane:
             blurred = render.first_band([(light, patch)], grid, blur)
-            found = labels.image_truth(blurred, float(patch.light.sum(dtype=float)), band)
+            found = labels.image_truth(blurred, float(patch.light.sum(dtype=float)), band.sky_sigma)
         else:  # not lensed at all: one image, not magnified
             found = {"n_pix_source": 0, "n_source_im": 0, "mag_eff": 1.0, "source_flux": 0.0}
         verdicts.append(labels.passes(found))

@@ -16,7 +16,8 @@ from skyneedle.core import store
 from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
 from skyneedle.core.workers import in_order
-from skyneedle.lenses.simulate import labels, negatives, noise, populations, render
+from skyneedle.lenses import labels
+from skyneedle.lenses.simulate import negatives, noise, populations, render
 from skyneedle.lenses.simulate.compound import compound, faithful_stretch
 from skyneedle.lenses.simulate.instruments import Instrument
 from skyneedle.lenses.simulate.populations import POPULATIONS, System
@@ -186,7 +187,7 @@ def _source_truth(
     if not lensed:
         return {"label": 0, "n_pix_source": 0, "n_source_im": 0, "source_flux": 0.0}
     magnification = float(lensed[1].light.sum(dtype=float))
-    truth = labels.image_truth(layers["source"].vis, magnification, instrument.bands[0])
+    truth = labels.image_truth(layers["source"].vis, magnification, instrument.bands[0].sky_sigma)
     return truth | {"label": int(labels.passes(truth))}
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn import linear_model as linear
 
 from skyneedle.core import metrics
 from skyneedle.core.errors import MissingBand, OneClassOnly, WrongStampSize
@@ -55,7 +56,6 @@ def test_bad_input_is_refused():
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_fit_is_that_of_scikit_learn(seed):
-    linear = pytest.importorskip("sklearn.linear_model")
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(500, 4)) * [1, 10, 0.1, 3] + [0, 50, -2, 1]
     labels = (rng.random(500) < 1 / (1 + np.exp(-(table[:, 0] + 0.2 * (table[:, 1] - 50))))).astype(int)

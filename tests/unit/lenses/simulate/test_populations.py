@@ -6,7 +6,8 @@ import pytest
 from scipy.optimize import minimize
 
 from skyneedle.core.errors import BadSetting
-from skyneedle.lenses.simulate import colours, examples, labels
+from skyneedle.lenses import labels
+from skyneedle.lenses.simulate import colours, examples
 from skyneedle.lenses.simulate.instruments import instrument
 from skyneedle.lenses.simulate.settings import NEGATIVE_KINDS, Settings
 

@@ -1,4 +1,4 @@
-"""What is a lens: truth of the lens-finding challenge, taken from the noise-free lensed source.
+"""What is a lens: the rule of the lens-finding challenge, and the truth it asks for.
 
 Column names are those of the challenge's catalogue; definitions are the ones written here.
 """
@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-
-from skyneedle.lenses.simulate.instruments import Band
 
 LEAST_MAGNIFICATION = 1.6
 LEAST_PIXELS = 20
@@ -29,19 +27,19 @@ def is_lens(n_source_im: Any, mag_eff: Any, n_pix_source: Any) -> Any:
     return (n_source_im > 0) & (mag_eff > LEAST_MAGNIFICATION) & (n_pix_source > LEAST_PIXELS)
 
 
-def image_truth(blurred: np.ndarray, magnification: float, band: Band) -> dict[str, float]:
+def image_truth(blurred: np.ndarray, magnification: float, sky_sigma: float) -> dict[str, float]:
     """What the labelling rule asks of one lensed source.
 
     Args:
         blurred: its noise-free image in the first band, electrons/s, shape (n, n).
         magnification: its lensed flux over its flux without a lens.
-        band: the first band.
+        sky_sigma: standard deviation of the sky in that band, electrons/s.
 
     Returns:
         n_pix_source, pixels above one standard deviation of the sky; n_source_im, connected groups of them;
         mag_eff; source_flux, the lensed flux in electrons/s.
     """
-    above = blurred > band.sky_sigma
+    above = blurred > sky_sigma
     return {
         "n_pix_source": int(above.sum()),
         "n_source_im": int(ndimage.label(above, structure=_NEIGHBOURS)[1]),
