@@ -4,7 +4,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,21 @@ def build(source: str, options: Mapping[str, Any] | None = None, registry: str |
                 f"{source}: the network has no integer attribute '{name}'; set it in __init__."
             )
     return network
+
+
+def build_known(
+    builders: Mapping[str, Callable[..., Any]], experiment: str, name: str, options: Mapping[str, Any]
+) -> Any:
+    """The network of a name in an experiment's registry; arguments and errors as of its ``build``."""
+    if name not in builders:
+        raise UnknownNetwork(
+            f"There is no network '{name}' for {experiment}; known are {', '.join(builders)}, "
+            "or give your own as path/to/file.py:ClassName."
+        )
+    try:
+        return builders[name](**options)
+    except TypeError as error:
+        raise UnknownNetwork(f"Network '{name}' cannot be built with {dict(options)}: {error}.") from error
 
 
 def _build_from_file(source: str, options: Mapping[str, Any]) -> nn.Module:

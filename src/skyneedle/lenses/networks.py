@@ -18,10 +18,10 @@ from skyneedle.core.errors import (
     MissingBand,
     NotWeights,
     SourceUnavailable,
-    UnknownNetwork,
     WeightsMismatch,
     WrongStampSize,
 )
+from skyneedle.core.inference import build_known
 
 NON_LENS, LENS = 0, 1  # columns of the logits
 ALL_BANDS = ("J", "Y", "H", "VIS")  # the order of the published weights; the paper's text has VIS, Y, J, H
@@ -258,15 +258,7 @@ def build(name: str, **options: Any) -> LensNetwork:
     Raises:
         UnknownNetwork: if there is no such name, or an option it does not take.
     """
-    if name not in BUILDERS:
-        raise UnknownNetwork(
-            f"There is no network '{name}' for lenses; known are {', '.join(NAMES)}, "
-            "or give your own as path/to/file.py:ClassName."
-        )
-    try:
-        return BUILDERS[name](**options)
-    except TypeError as error:
-        raise UnknownNetwork(f"Network '{name}' cannot be built with {options}: {error}.") from error
+    return build_known(BUILDERS, "lenses", name, options)
 
 
 def probabilities(logits: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from skyneedle.core.errors import BadSetting, DetectorMismatch, StrainTooShort, UnknownNetwork
+from skyneedle.core.errors import BadSetting, DetectorMismatch, StrainTooShort
+from skyneedle.core.inference import build_known
 
 POOLED = 64  # samples that one feature of the classifier stands for: three poolings by four
 FIRST_BIAS = 0.001  # of every layer of the published network
@@ -355,12 +356,4 @@ def build(name: str, **options: Any) -> nn.Module:
     Raises:
         UnknownNetwork: if there is no such name, or an option it does not take.
     """
-    if name not in BUILDERS:
-        raise UnknownNetwork(
-            f"There is no network '{name}' for strain; known are {', '.join(NAMES)}, "
-            "or give your own as path/to/file.py:ClassName."
-        )
-    try:
-        return BUILDERS[name](**options)
-    except TypeError as error:
-        raise UnknownNetwork(f"Network '{name}' cannot be built with {options}: {error}.") from error
+    return build_known(BUILDERS, "strain", name, options)
