@@ -50,7 +50,7 @@ def step_seconds(network: nn.Module, batch: int, device: str, precision: str) ->
     network = network.to(device).train()
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-4, amsgrad=True)
     x = torch.randn(batch, 2, N_SAMPLES, device=device)
-    n_outputs = -(-(N_SAMPLES - 4095) // getattr(network, "training_step", 1))
+    n_outputs = -(-(N_SAMPLES - 4095) // getattr(network, "step", 1))
     target = (torch.rand(batch, n_outputs, device=device) < 0.03).float()
     kind = torch.device(device).type
 
@@ -96,6 +96,8 @@ def main() -> None:
     print(f"{'device':8}{'precision':10}" + "".join(f"{name:>{width}}" for name, width in columns))
     for device, precision, channels, batch in cases:
         built = [networks.build("fcn", channels=channels, training_step=step) for step in STEPS]
+        for network in built:
+            network.for_training()
         plain = GeneralConvolution(networks.build("fcn", channels=channels))
         runs = [step_seconds(network, batch, device, precision) for network in (*built, plain)]
         # All in turn, so that whatever else the machine does hits all; the first turn pays for kernels.
