@@ -190,7 +190,7 @@ def operations(network: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         Metric entries detectors_3_over_1 and sliding_window_over_fcn (Gebhard et al. 2019, Sec. V A).
     """
-    options = {key: value for key, value in network["options"].items() if key != "detectors"}
+    options = {key: network["options"][key] for key in ("channels", "n_blocks") if key in network["options"]}
     if network["source"] != "fcn":
         reason = "the main network is not the fully convolutional one"
         empty = {"value": None, "low": None, "high": None, "n": 0, "definition": "", "reason": reason}
