@@ -11,7 +11,7 @@ def test_operations_of_a_tiny_network_by_hand():
         "options": {"detectors": 2, "channels": 2, "n_blocks": 1, "training_step": 2},
     }
     found = compare.operations(network)
-    # 16,384 inputs: d x 2 x 16384 of the input layer, 2 x 2 x 2 x 16383 of the block, 2 x 16383 of the output.
+    # 16,384 inputs: d x 2 x 16384 (input layer), 2 x 2 x 2 x 16383 (block), 2 x 16383 (output).
     rest = 8 * 16383 + 2 * 16383
     ratio = (6 * 16384 + rest) / (2 * 16384 + rest)
     assert found["detectors_3_over_1"]["value"] == pytest.approx(ratio)
