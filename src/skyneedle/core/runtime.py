@@ -112,6 +112,12 @@ def _redirected(log: str | None) -> Iterator[None]:
 # --- parent watch
 
 
+def die_with_parent() -> None:
+    """End this process when the one that started it dies, even by ``kill -9`` (Linux only)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
 def die_with_workflow(poll_seconds: float = 0.5) -> None:
     """End this process when its parent, or the Snakemake above it, dies, even by ``kill -9``.
 
@@ -120,7 +126,7 @@ def die_with_workflow(poll_seconds: float = 0.5) -> None:
     """
     if not sys.platform.startswith("linux"):
         return
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    die_with_parent()
     if os.getppid() == 1:
         os._exit(1)
     ancestor = _workflow_ancestor()

@@ -30,6 +30,7 @@ from skyneedle.core.errors import BadSetting
 from skyneedle.core.files import appearing
 from skyneedle.core.runtime import die_with_workflow, exclusive
 from skyneedle.core.task import Plan, Settings, Task
+from skyneedle.core.workers import main_hidden
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 SCHEDULES = ("plateau", "cosine")
@@ -219,24 +220,10 @@ def _train_in_processes(plan: Plan) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     try:
-        with _without_main():
+        with main_hidden():
             torch.multiprocessing.spawn(_train_as_rank, (plan, port), nprocs=plan.settings.devices)
     except torch.multiprocessing.ProcessRaisedException as error:
         raise BadSetting(f"One of {plan.settings.devices} training processes failed: {error}") from error
-
-
-@contextlib.contextmanager
-def _without_main() -> Iterator[None]:
-    """A spawned process would run the script of the workflow again, which has no guard against that."""
-    main = sys.modules["__main__"]
-    hidden: dict[str, Any] = {
-        name: main.__dict__.pop(name) for name in ("__file__", "__spec__") if name in main.__dict__
-    }
-    main.__spec__ = None
-    try:
-        yield
-    finally:
-        main.__dict__.update(hidden)
 
 
 def _train_as_rank(rank: int, plan: Plan, port: int) -> None:

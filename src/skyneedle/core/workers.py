@@ -1,13 +1,13 @@
 """Pieces of work done by several processes, with results in order: output never depends on how many."""
 
-import ctypes
 import multiprocessing
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from skyneedle.core.runtime import die_with_parent
 
 Result = TypeVar("Result")
 
@@ -32,9 +32,9 @@ def in_order(
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        min(workers, len(pieces)), mp_context=context, initializer=_die_with_parent
+        min(workers, len(pieces)), mp_context=context, initializer=die_with_parent
     ) as pool:
-        with _main_hidden():  # all workers start at the first submission
+        with main_hidden():  # all workers start at the first submission
             futures = [pool.submit(function, piece, *arguments) for piece in pieces]
         try:
             for place, future in enumerate(futures):
@@ -45,7 +45,7 @@ def in_order(
 
 
 @contextmanager
-def _main_hidden() -> Iterator[None]:
+def main_hidden() -> Iterator[None]:
     """Keep new workers from importing the main module: a rule script has no guard and would run again."""
     main = sys.modules["__main__"]
     hidden: dict[str, Any] = {
@@ -56,9 +56,3 @@ def _main_hidden() -> Iterator[None]:
         yield
     finally:
         vars(main).update(hidden)
-
-
-def _die_with_parent() -> None:
-    """Workers end with the process that started them, even when that is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
