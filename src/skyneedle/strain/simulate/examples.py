@@ -1,14 +1,8 @@
 """Examples of one data set: background, an injection in most of them, conditioned and cropped."""
 
-import ctypes
 import importlib.metadata
 import math
-import multiprocessing
-import signal
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +16,7 @@ from tqdm import tqdm
 from skyneedle.core import store
 from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
+from skyneedle.core.workers import in_order
 from skyneedle.strain import preprocess
 from skyneedle.strain.simulate import projection, waveforms
 from skyneedle.strain.simulate.background import FAITHFUL_EVENT_S, N_RAW, RAW_RATE, Background, background
@@ -226,7 +221,7 @@ def write_shard(
     with tqdm(
         total=len(ids), desc=f"simulate {set_name}", mininterval=0.5 if sys.stderr.isatty() else 30
     ) as progress:
-        for block, block_rows in _made(chunks, settings, seed, workers):
+        for block, block_rows in in_order(_make, chunks, workers, settings, seed):
             strain[len(rows) : len(rows) + len(block)] = block
             rows += block_rows
             progress.update(len(block))
@@ -254,48 +249,6 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _made(
-    chunks: list[range], settings: Settings, seed: int, workers: int
-) -> Iterator[tuple[np.ndarray, list[dict[str, Any]]]]:
-    """Chunks of examples in order, made here or by a pool."""
-    if workers <= 1 or len(chunks) <= 1:
-        for ids in chunks:
-            yield _make(ids, settings, seed)
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(workers, len(chunks)), mp_context=context, initializer=_die_with_parent
-    ) as pool:
-        with _main_hidden():  # all workers start at the first submission
-            futures = [pool.submit(_make, ids, settings, seed) for ids in chunks]
-        try:
-            for place, future in enumerate(futures):
-                yield future.result()
-                futures[place] = None  # type: ignore[call-overload]  # lets the result go
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def _make(ids: range, settings: Settings, seed: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
     made = [example(number, settings, seed) for number in ids]
     return np.stack([one.strain for one in made]), [one.row for one in made]
-
-
-@contextmanager
-def _main_hidden() -> Iterator[None]:
-    """Keep new workers from importing the main module: a rule script has no guard and would run again."""
-    main = sys.modules["__main__"]
-    hidden: dict[str, Any] = {
-        name: vars(main).pop(name) for name in ("__file__", "__spec__") if name in vars(main)
-    }
-    main.__spec__ = None
-    try:
-        yield
-    finally:
-        vars(main).update(hidden)
-
-
-def _die_with_parent() -> None:
-    """Workers end with the process that started them, even when that is killed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG

@@ -1,0 +1,52 @@
+"""Distances in the flat universe of the paper: H0 = 70 km/s/Mpc, matter density 0.3 (Wilde et al. 2022)."""
+
+import math
+from functools import cache
+
+import numpy as np
+
+HUBBLE = 70.0  # km / s / Mpc
+MATTER = 0.3
+LIGHT_KM_S = 299792.458
+ARCSEC = math.pi / 180 / 3600
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
+
+
+@cache
+def comoving(z: float) -> float:
+    """Comoving distance to redshift z, Mpc."""
+    at = 0.5 * z * (_NODES + 1)
+    inverse = 1 / np.sqrt(MATTER * (1 + at) ** 3 + 1 - MATTER)
+    return float(LIGHT_KM_S / HUBBLE * 0.5 * z * (_WEIGHTS @ inverse))
+
+
+def angular_diameter(z_near: float, z_far: float) -> float:
+    """Angular diameter distance from one redshift to a higher one, Mpc."""
+    return (comoving(z_far) - comoving(z_near)) / (1 + z_far)
+
+
+def distance_modulus(z: float) -> float:
+    """Apparent minus absolute magnitude without K-correction."""
+    return 5 * math.log10(comoving(z) * (1 + z)) + 25
+
+
+def einstein_radius(sigma_km_s: float, z_lens: float, z_source: float) -> float:
+    """Einstein radius of a singular isothermal sphere, arcsec.
+
+    Args:
+        sigma_km_s: velocity dispersion.
+        z_lens: redshift of the lens.
+        z_source: redshift of the source, above that of the lens.
+
+    Source: Wilde et al. 2022, Eq. 1.
+    """
+    ratio = angular_diameter(z_lens, z_source) / angular_diameter(0.0, z_source)
+    return 4 * math.pi * (sigma_km_s / LIGHT_KM_S) ** 2 * ratio / ARCSEC
+
+
+def coupling(z_lens: float, z_plane: float, z_source: float) -> float:
+    """Deflection that a lens causes on an intermediate plane, over that on the source plane."""
+    to_plane = angular_diameter(z_lens, z_plane) / angular_diameter(0.0, z_plane)
+    to_source = angular_diameter(z_lens, z_source) / angular_diameter(0.0, z_source)
+    return to_plane / to_source
