@@ -10,7 +10,10 @@ EXPERIMENT ?=
 PROFILE ?= default
 MIRROR ?=
 CORES ?=
+ARGS ?=
 export PYTHONHASHSEED := 0
+# Threads that spin while they wait slow a shared machine down many times over.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 # The stamp carries the hash of the lock: the environment is re-used for as long as the lock is unchanged.
 STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
@@ -21,7 +24,8 @@ help:  ## This list
 	@echo "Skyneedle: rare things in the sky found with neural networks."
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 	@echo
-	@echo "  make results SCALE=smoke|laptop|paper EXPERIMENT=strain PROFILE=default|slurm MIRROR=folder CORES=n"
+	@echo "  make results SCALE=smoke|laptop|paper EXPERIMENT=strain PROFILE=default|slurm MIRROR=folder CORES=n \\"
+	@echo "               ARGS=\"options of snakemake\""
 
 $(STAMP): requirements.lock
 	@bash workflow/setup.sh "$(PYTHON)" "$(VENV)"
@@ -31,7 +35,7 @@ setup: $(STAMP)  ## Make the virtual environment from requirements.lock
 
 results: $(STAMP)  ## Regenerate all figures, tables and the scoreboard (SCALE, EXPERIMENT, PROFILE, MIRROR)
 	@$(BIN)/python workflow/launch.py --scale "$(SCALE)" --experiment "$(EXPERIMENT)" --profile "$(PROFILE)" \
-		--mirror "$(MIRROR)" --cores "$(CORES)"
+		--mirror "$(MIRROR)" --cores "$(CORES)" $(ARGS)
 
 report: $(STAMP)  ## Self-contained report.html of the results of SCALE
 	@$(BIN)/python workflow/launch.py --scale "$(SCALE)" --experiment "$(EXPERIMENT)" --mirror "$(MIRROR)" --report report.html

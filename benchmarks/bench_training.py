@@ -1,16 +1,20 @@
 """Training steps of the fully convolutional network: examples a second and TFLOP/s, on CPU and any GPU.
 
-Each width stands beside the same network on the general convolution, measured in turns in the same run.
+Each width stands beside the same network on the general convolution, measured in turns in the same run;
+bfloat16 on a CPU only where it has instructions for it.
 """
 
 import argparse
+import resource
 import time
 from collections.abc import Callable
+from statistics import median
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+from skyneedle.core import inference
 from skyneedle.strain import networks
 
 N_SAMPLES = 16384  # of one example, 8 s
@@ -73,24 +77,34 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    cases = [("cpu", "float32", *case) for case in zip(arguments.channels, arguments.batch, strict=True)]
+    on_cpu = ("float32", "bfloat16") if inference.has_fast_bfloat16() else ("float32",)
+    sizes = list(zip(arguments.channels, arguments.batch, strict=True))
+    cases = [("cpu", precision, *size) for precision in on_cpu for size in sizes]
     if torch.cuda.is_available():
         cases += [("cuda:0", "bfloat16", channels, arguments.gpu_batch) for channels in arguments.channels]
-    print(
-        f"{'device':8}{'precision':10}{'channels':>9}{'batch':>6}{'examples/s':>12}{'TFLOP/s':>9}{'conv1d':>8}{'ratio':>7}"
-    )
+    columns = (("channels", 9), ("batch", 6), ("examples/s", 12), ("TFLOP/s", 9), ("conv1d", 8), ("ratio", 7))
+    print(f"{'device':8}{'precision':10}" + "".join(f"{name:>{width}}" for name, width in columns))
     for device, precision, channels, batch in cases:
         ours = step_seconds(networks.build("fcn", channels=channels), batch, device, precision)
         plain = GeneralConvolution(networks.build("fcn", channels=channels))
         theirs = step_seconds(plain, batch, device, precision)
-        times = [(ours(), theirs()) for _ in range(arguments.repetitions + 1)][1:]
-        seconds, reference = (min(column) for column in zip(*times, strict=True))
+        times = []
+        for turn in range(arguments.repetitions + 1):  # the first one pays for buffers and kernels
+            if turn % 2:
+                times.append((ours(), theirs()))
+            else:
+                times.append((theirs(), ours())[::-1])
+        seconds, reference = (median(column) for column in zip(*times[1:], strict=True))
+        ratio = median(b / a for a, b in times[1:])
         tflops = 3 * batch * forward_flop(channels, 2, N_SAMPLES) / seconds / 1e12
         print(
             f"{device:8}{precision:10}{channels:9}{batch:6}{batch / seconds:12.2f}{tflops:9.3f}"
-            f"{batch / reference:8.2f}{reference / seconds:7.2f}",
+            f"{batch / reference:8.2f}{ratio:7.2f}",
             flush=True,
         )
+    print(f"Peak memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+    if torch.cuda.is_available():
+        print(f"Peak memory of the GPU: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
 
 
 if __name__ == "__main__":

@@ -23,12 +23,12 @@ def main() -> None:
     )
     parser.add_argument("--target", default="", help="make this file alone")
     parser.add_argument("--dry-run", action="store_true")
-    options = parser.parse_args()
+    options, more = parser.parse_known_args()  # what is not listed here is Snakemake's to understand
     os.chdir(ROOT)
     if not Path("profiles", options.profile, "config.yaml").is_file():
         known = ", ".join(sorted(path.name for path in Path("profiles").iterdir()))
         sys.exit(f"profiles/{options.profile}: no such profile; there is {known}.")
-    arguments = command(options)
+    arguments = command(options, more)
     if not options.report:
         announce(options.scale, options.experiment)
     remove_dead_lock()
@@ -36,8 +36,8 @@ def main() -> None:
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
-def command(options: argparse.Namespace) -> list[str]:
-    """Arguments of Snakemake for one run."""
+def command(options: argparse.Namespace, more: list[str]) -> list[str]:
+    """Arguments of Snakemake for one run; ``more`` go to it as they are."""
     settings = []
     if options.experiment:
         settings.append(f"experiments=[{options.experiment}]")
@@ -55,6 +55,7 @@ def command(options: argparse.Namespace) -> list[str]:
         arguments += ["--report", options.report]
     if options.dry_run:
         arguments += ["--dry-run", "--quiet", "rules"]
+    arguments += more
     return [*arguments, "--", options.target] if options.target else arguments
 
 

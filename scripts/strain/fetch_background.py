@@ -12,4 +12,5 @@ with runtime.rule(snakemake) as job:
         snakemake.params.folder,
         network=snakemake.params.network,
         manifest=snakemake.params.manifest,
+        datasets=snakemake.params.datasets,
     )

@@ -11,4 +11,5 @@ with runtime.rule(snakemake) as job:
         snakemake.params.folder,
         status_path=snakemake.output.status,
         manifest=snakemake.params.manifest,
+        datasets=snakemake.params.datasets,
     )

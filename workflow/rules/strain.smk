@@ -17,6 +17,7 @@ CLASSIFIER_POSITION_S = network("strain", COMPARE["shares"][0])["targets"].get(
 FROM_ARCHIVE = STRAIN["simulate"]["source"] == "gwosc"
 PLAN = "<results>/strain/fetched/background.json"
 MANIFEST = "resources/manifest.tsv"
+DATASETS = "config/datasets.tsv"
 SIMULATED = {**STRAIN["simulate"], "recipe": STRAIN["recipe"]}
 # A stretch with known signals needs noise of a known PSD, whatever the examples are made from.
 STREAM = {**SIMULATED, "source": "simulated", "recipe": "corrected"}
@@ -44,6 +45,7 @@ rule fetch_event:
         network=config["network"],
         folder="resources/strain",
         manifest=MANIFEST,
+        datasets=DATASETS,
         code=code("strain/fetch_event.py"),
     script:
         "../../scripts/strain/fetch_event.py"
@@ -66,6 +68,7 @@ rule fetch_background:
         network=config["network"],
         folder="resources/strain",
         manifest=MANIFEST,
+        datasets=DATASETS,
         code=code("strain/fetch_background.py"),
     script:
         "../../scripts/strain/fetch_background.py"

@@ -23,6 +23,7 @@ from skyneedle.core.files import appearing
 from skyneedle.core.seeds import generator
 
 BATCHES_BETWEEN_QUESTIONS = 25
+WARM_UP = 0.1  # of a training with the cosine schedule
 SECONDS_BETWEEN_LINES = 30.0  # of progress within an epoch, where there is no terminal
 
 
@@ -35,6 +36,8 @@ class Settings:
         batch_size: examples at once, in each process.
         learning_rate: of Adam, at the start.
         amsgrad: use the AMSGrad variant of Adam.
+        schedule: of the learning rate: "plateau" lowers it whenever the validation loss stops falling,
+            "cosine" lets it rise over the first tenth of the training and fall to its minimum at the end.
         plateau_factor: what the learning rate is multiplied by when the validation loss stops falling.
         plateau_patience: epochs without improvement before that.
         min_learning_rate: where that ends.
@@ -50,6 +53,7 @@ class Settings:
     batch_size: int = 64
     learning_rate: float = 3e-4
     amsgrad: bool = True
+    schedule: str = "plateau"
     plateau_factor: float = 0.5
     plateau_patience: int = 8
     min_learning_rate: float = 1e-6
@@ -59,6 +63,12 @@ class Settings:
     devices: int = 1
     num_workers: int = 0
     checkpoint_minutes: float = 10.0
+
+    def cosine_rate(self, share_done: float) -> float:
+        """Learning rate of the schedule "cosine" when a share of the training, from 0 to 1, is done."""
+        rise = min(share_done / WARM_UP, 1.0)
+        fall = (1 + math.cos(math.pi * share_done)) / 2
+        return max(self.learning_rate * rise * fall, self.min_learning_rate)
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,11 @@ class Task(lightning.LightningModule):
         # Dropout must not depend on where a training was interrupted.
         keys = ("step", self.epoch, self.batch, self.global_rank)
         torch.manual_seed(int(generator(self.plan.seed, *keys).integers(2**62)))
+        if self.settings.schedule == "cosine":
+            # A function of epoch and batch alone, so an interrupted training needs to remember nothing.
+            done = (self.epoch + self.batch / self.n_batches) / self.settings.epochs
+            for group in self.plateau.optimizer.param_groups:
+                group["lr"] = self.settings.cosine_rate(done)
 
     def _logits(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         if self.settings.channels_last and x.ndim == 4:
@@ -216,7 +231,8 @@ class Task(lightning.LightningModule):
         self.history.append(row | {"split": "validation", "loss": loss} | values)
         if loss < self.best["loss"]:
             self.best = {"epoch": self.epoch + 1, "loss": loss, "weights": weights_of(self.network)}
-        self.plateau.step(loss)
+        if self.settings.schedule == "plateau":
+            self.plateau.step(loss)
         self.seconds += time.monotonic() - self.started
         speed = n_seen / max(self.seconds, 1e-9)
         self.timing.append({"epoch": self.epoch + 1, "seconds": self.seconds, "examples_per_second": speed})

@@ -32,6 +32,7 @@ from skyneedle.core.runtime import die_with_workflow, exclusive
 from skyneedle.core.task import Plan, Settings, Task
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+SCHEDULES = ("plateau", "cosine")
 
 
 def fit(
@@ -118,6 +119,9 @@ def _check(train: Examples, validation: Examples, settings: Settings, device: st
     problems = {
         f"the precision is '{settings.precision}', expected one of {', '.join(PRECISIONS)}": (
             settings.precision not in PRECISIONS
+        ),
+        f"the schedule is '{settings.schedule}', expected one of {', '.join(SCHEDULES)}": (
+            settings.schedule not in SCHEDULES
         ),
         "16-mixed needs CUDA, choose bf16-mixed or 32-true": (
             settings.precision == "16-mixed" and device == "cpu"

@@ -62,9 +62,12 @@ def train(
         for key, values in preprocess.normalisation(train_set).items()
     }
     fresh = inference.build(network["source"], network["options"], REGISTRY)
+    step = getattr(fresh, "training_step", 1)
     samples = output_grid(fresh, train_set.shape("strain")[-1], len(channels)).numpy()
     learn, check = (
-        examples(data, network["detectors"], normalisation, targets, samples, recipe, job.seed, n_examples)
+        examples(
+            data, network["detectors"], normalisation, targets, samples, recipe, job.seed, n_examples, step
+        )
         for data, n_examples in ((train_set, n), (validation_set, None))
     )
     return training.fit(
@@ -119,6 +122,7 @@ class Targets:
             event where there is one (sequence). In whole examples one output in 40 is positive and a network
             stays at the constant answer for long; in 3 s it is one in 7. None takes whole examples.
         crop_epochs: epochs with such parts; whole examples follow, since only they have the true share.
+        flips: turn the sign of half of the examples, other ones in each epoch (sequence).
         curriculum_snr: SNR that signals must have in the first epoch; falls linearly to the lowest of the set
             (sequence). None takes all signals from the start.
         curriculum_epochs: epochs until all signals are in.
@@ -132,6 +136,7 @@ class Targets:
     label_width_s: float = 0.2
     crop_s: float | None = None
     crop_epochs: int = 0
+    flips: bool = False
     curriculum_snr: float | None = None
     curriculum_epochs: int = 0
     share: float = 0.5
@@ -159,9 +164,12 @@ class Sequences:
         recipe: "corrected" or "faithful".
         width_s: of the label.
         samples: of the input that the network's outputs are about.
+        step: samples from one output to the next, where training leaves out the outputs between them; the
+            first of them is another one each time.
+        flips: whether half of the examples have their sign turned, in each epoch other ones.
         crop: samples of the part that is seen in the first ``crop_epochs`` epochs; 0 for whole examples.
         crop_epochs: how many.
-        seed: of the draws of that part.
+        seed: of the draws of signs and parts.
     """
 
     data: DataSet
@@ -170,6 +178,8 @@ class Sequences:
     recipe: str
     width_s: float
     samples: np.ndarray
+    step: int = 1
+    flips: bool = False
     crop: int = 0
     crop_epochs: int = 0
     seed: int = 0
@@ -178,20 +188,27 @@ class Sequences:
         """Input (n, detector, time) and label (n, n_outputs), both float32."""
         strain = self.data.read("strain", rows)[:, self.channels]
         events = self.data.table["event_index"].to_numpy()[rows]
-        samples = self.samples
-        if self.crop and epoch < self.crop_epochs:
+        # With a step, an example loses the samples by which its first output is put off.
+        crop = self.crop if self.crop and epoch < self.crop_epochs else strain.shape[-1] - self.step + 1
+        lost = strain.shape[-1] - crop
+        if lost:
             pairs = zip(rows, events, strict=True)
-            starts = np.array([self._start(int(row), int(event), epoch) for row, event in pairs])
-            strain = np.stack([x[:, k : k + self.crop] for x, k in zip(strain, starts, strict=True)])
+            starts = np.array([self._start(int(row), int(event), epoch, crop) for row, event in pairs])
+            strain = np.stack([x[:, k : k + crop] for x, k in zip(strain, starts, strict=True)])
             events = np.where(events < 0, -1, events - starts)
-            lost = self.data.shape("strain")[-1] - self.crop
-            samples = samples[: len(samples) - lost // int(samples[1] - samples[0])]
-        labels = preprocess.labels(events, strain.shape[-1], self.recipe, self.width_s, samples)
-        return preprocess.normalise(strain, self.normalisation), labels
+        grid = int(self.samples[1] - self.samples[0])
+        samples = self.samples[: len(self.samples) - lost // grid : self.step]
+        labels = preprocess.labels(events, crop, self.recipe, self.width_s, samples)
+        inputs = preprocess.normalise(strain, self.normalisation)
+        if self.flips:
+            # Noise and signals are as likely with the other sign: a signal's phase is uniform.
+            turned = [generator(self.seed, "sign", epoch, int(row)).integers(2) for row in rows]
+            inputs *= np.where(turned, -1, 1).astype(np.float32)[:, None, None]
+        return inputs, labels
 
-    def _start(self, row: int, event: int, epoch: int) -> int:
+    def _start(self, row: int, event: int, epoch: int, crop: int) -> int:
         """First sample of the part of an example; its outputs hold the whole label of an event."""
-        last = self.data.shape("strain")[-1] - self.crop
+        last = self.data.shape("strain")[-1] - crop
         low, high = 0, last
         if event >= 0:
             # Outputs are about the samples from offset on, over a reach of the crop less the receptive field.
@@ -289,6 +306,7 @@ def examples(
     recipe: str,
     seed: int,
     n_training: int | None = None,
+    step: int = 1,
 ) -> Examples:
     """The examples of a data set for ``core.training.fit``.
 
@@ -301,6 +319,7 @@ def examples(
         recipe: "corrected" or "faithful".
         seed: of what is drawn for pieces.
         n_training: number of examples to train on; None for the validation set, which stays whole.
+        step: outputs from one to the next that the network gives while it is trained.
 
     Returns:
         Examples.
@@ -328,8 +347,13 @@ def examples(
         snr = data.table["snr"].to_numpy(dtype=float)[:n]
         subset = Curriculum(snr, targets.curriculum_snr, targets.curriculum_epochs)
     read = Sequences(data, channels, normalisation, recipe, targets.label_width_s, samples)
-    if targets.crop_s is not None and n_training is not None:
-        crop = round(targets.crop_s * preprocess.SAMPLE_RATE)
-        draw = int(generator(seed, "crops").integers(2**31))
-        read = replace(read, crop=crop, crop_epochs=targets.crop_epochs, seed=draw)
+    if n_training is not None:
+        read = replace(
+            read,
+            step=step,
+            flips=targets.flips,
+            crop=round((targets.crop_s or 0) * preprocess.SAMPLE_RATE),
+            crop_epochs=targets.crop_epochs,
+            seed=int(generator(seed, "crops").integers(2**31)),
+        )
     return Examples(n, read, subset)

@@ -141,9 +141,11 @@ def stopping(data: Examples, at: tuple[int, int]) -> Examples:
 
 
 @pytest.mark.parametrize("at", [(0, 2), (1, 0), (1, 3), (2, 1)])
-@pytest.mark.parametrize("checkpoint_minutes", [0.0, 10.0])
-def test_interrupted_training_ends_with_the_same_bytes(own, tmp_path, at, checkpoint_minutes):
-    options = {"checkpoint_minutes": checkpoint_minutes, "plateau_patience": 0}
+@pytest.mark.parametrize(
+    ("checkpoint_minutes", "schedule"), [(0.0, "plateau"), (0.0, "cosine"), (10.0, "cosine")]
+)
+def test_interrupted_training_ends_with_the_same_bytes(own, tmp_path, at, checkpoint_minutes, schedule):
+    options = {"checkpoint_minutes": checkpoint_minutes, "plateau_patience": 0, "schedule": schedule}
     fit(own, tmp_path / "whole", **options)
     with pytest.raises(Stop):
         fit(own, tmp_path / "cut", train=stopping(examples(30), at), **options)
@@ -253,6 +255,19 @@ def test_learning_rate_halves_on_a_plateau_down_to_its_floor(own, tmp_path):
     assert rates[0] == 0.02
     assert rates[-1] == 0.004
     assert set(rates) <= {0.02, 0.01, 0.005, 0.004}
+
+
+def test_cosine_rises_and_falls_within_the_training(own, tmp_path):
+    options = {"schedule": "cosine", "min_learning_rate": 0.0001, "learning_rate": 0.02}
+    settings = training.Settings(**options)
+    by_hand = {0.0: 0.0001, 0.05: 0.009938, 0.5: 0.01, 0.75: 0.0029289, 1: 0.0001}
+    assert [settings.cosine_rate(done) for done in by_hand] == pytest.approx(list(by_hand.values()), rel=1e-4)
+    fit(own, tmp_path, epochs=10, **options)
+    rates = pd.read_csv(tmp_path / "history.csv").query("split == 'train'").learning_rate.to_numpy()
+    assert (np.diff(rates)[1:] < 0).all()
+    assert rates[-1] < 0.002
+    with pytest.raises(BadSetting, match="schedule is 'linear', expected one of plateau, cosine"):
+        fit(own, tmp_path / "b", schedule="linear")
 
 
 def test_curriculum_trains_on_the_rows_of_its_epoch(own, tmp_path):

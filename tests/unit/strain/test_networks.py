@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from skyneedle.core.errors import DetectorMismatch, StrainTooShort, UnknownNetwork
+from skyneedle.core.errors import BadSetting, DetectorMismatch, StrainTooShort, UnknownNetwork
 from skyneedle.strain import networks
 
 
@@ -70,6 +70,27 @@ def test_equals_the_general_convolution_forward_and_backward():
         gradients.append([result.detach(), x.grad, *(parameter.grad for parameter in network.parameters())])
     for ours, theirs in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("step", [2, 8, 32])
+@pytest.mark.parametrize("n", [32, 33, 90, 95])
+def test_training_on_every_few_outputs_leaves_out_the_others_and_nothing_else(step, n):
+    network, x = small(training_step=step).double(), torch.randn(3, 2, n, dtype=torch.float64)
+    assert (network.eval()(x) == small().double()(x)).all()  # what is learned with a step is used without
+    gradients = []
+    for function in (network.train(), lambda x: plain_stack(network, x)[:, ::step]):
+        network.zero_grad()
+        result = function(x)
+        (result**3).mean().backward()
+        gradients.append([result.detach(), *(parameter.grad.clone() for parameter in network.parameters())])
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("step", [0, 3, 64])
+def test_steps_that_no_block_can_take_are_named(step):
+    with pytest.raises(BadSetting, match=f"training_step is {step}; expected a power of two of at most 32"):
+        small(training_step=step)
 
 
 def test_gradients_by_finite_differences():

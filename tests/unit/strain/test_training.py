@@ -36,10 +36,10 @@ def shards(tmp_path):
     return [tmp_path / "set" / "000.h5"]
 
 
-def read(shards, rows, detectors=("H1", "L1"), epoch=0, scale=SCALE, n_training=8, **targets):
+def read(shards, rows, detectors=("H1", "L1"), epoch=0, scale=SCALE, n_training=8, step=1, **targets):
     data = store.DataSet(shards)
     made = training.examples(
-        data, detectors, scale, training.Targets(**targets), SAMPLES, "corrected", 5, n_training
+        data, detectors, scale, training.Targets(**targets), SAMPLES, "corrected", 5, n_training, step
     )
     return made, made.read(np.array(rows), epoch)
 
@@ -87,6 +87,38 @@ def test_the_first_epochs_see_short_parts_around_the_event(shards):
     assert x.shape[-1] == N_CROP
     _, (x, _) = read(shards, [0], n_training=None, **options)
     assert x.shape[-1] == N_CROP
+
+
+def test_with_a_step_labels_belong_to_the_outputs_that_are_left(shards):
+    places = set()
+    for epoch in range(8):
+        _, (x, y) = read(shards, [0, 1], epoch=epoch, step=16)
+        assert x.shape == (2, 2, N_CROP - 15)
+        assert y.shape == (2, -(-(N_CROP - 15 - 4095) // 16))
+        start = int(x[0, 0, 0])  # the strain of H1 is the sample number
+        places.add(start)
+        about = start + OUTPUT_OFFSET + 16 * np.arange(y.shape[1])
+        assert (y[0] == (np.abs(about - 8000) <= 204)).all()
+    assert len(places) > 3  # every output has its turn
+    assert all(0 <= place < 16 for place in places)
+    _, (x, y) = read(shards, [0], n_training=None, step=16)
+    assert y.shape[1] == N_CROP - 4095  # the validation set stays whole
+
+
+def test_signs_are_turned_by_row_and_epoch_and_in_training_only(shards):
+    _, (plain, _) = read(shards, np.arange(8))
+    seen = []
+    for epoch in range(6):
+        _, (x, _) = read(shards, np.arange(8), epoch=epoch, flips=True)
+        seen.append(np.sign(x[:, 0, 5]))
+        assert (np.abs(x) == np.abs(plain)).all()
+        assert (np.sign(x[:, 1, 5]) == seen[-1]).all()  # all detectors together
+    assert 0.2 < np.mean(np.array(seen) < 0) < 0.8
+    assert len({tuple(signs) for signs in seen}) == 6
+    _, (alone, _) = read(shards, [3], epoch=2, flips=True)
+    assert np.sign(alone[0, 0, 5]) == seen[2][3]
+    _, (x, _) = read(shards, np.arange(8), n_training=None, flips=True)
+    assert (x == plain).all()
 
 
 def test_pieces_hold_the_merger_in_their_last_quarter(shards):

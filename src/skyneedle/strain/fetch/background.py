@@ -9,20 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from skyneedle.core.errors import (
-    ChecksumMismatch,
-    NoQuietTime,
-    NotAStrainFile,
-    NotHDF5,
-    SourceUnavailable,
-    TruncatedFile,
-)
-from skyneedle.strain.fetch import events
-from skyneedle.strain.fetch.download import Status, download
+from skyneedle.core.errors import NoQuietTime, SourceUnavailable
+from skyneedle.strain.fetch import archive, events
+from skyneedle.strain.fetch.download import NOT_DELIVERED, Status, download
 from skyneedle.strain.fetch.gwosc_files import read
 from skyneedle.strain.fetch.manifest import write_text
 from skyneedle.strain.fetch.select import Settings, check_volume, intersect, plan, valid_intervals
-from skyneedle.strain.fetch.stretch import nan_seconds
+from skyneedle.strain.fetch.stretch import constant_seconds, nan_seconds
+
+# Of the planned files; with fewer, the examples would not be those that were asked for.
+LEAST_DELIVERED = 0.75
 
 
 def fetch_planned(
@@ -32,6 +28,7 @@ def fetch_planned(
     *,
     network: bool = True,
     manifest: str | os.PathLike | None = None,
+    datasets: str | os.PathLike | None = None,
     timeout_s: float = 30.0,
     retries: int = 4,
     backoff_s: float = 1.0,
@@ -40,7 +37,7 @@ def fetch_planned(
 
     Args:
         background: what `plan` returned.
-        destination, mirrors, network, manifest, timeout_s, retries, backoff_s: as for `download`.
+        destination, mirrors, network, manifest, datasets, timeout_s, retries, backoff_s: as for `download`.
 
     Returns:
         By file name the fields of `Status`; a file that no place delivers is "missing", with the reason.
@@ -48,9 +45,11 @@ def fetch_planned(
     Raises:
         DiskTooSmall: if the plan does not fit on the disk.
     """
-    check_volume(background, destination, timeout_s, network=network)
+    n_bytes = check_volume(background, destination, timeout_s, network=network)
+    n = len(background["files"])
+    print(f"Background: {n} files, {n_bytes / 1e9:.1f} GB of them to fetch into {destination}.", flush=True)
     statuses = {}
-    for file in background["files"]:
+    for number, file in enumerate(background["files"], 1):
         try:
             status = download(
                 file["name"],
@@ -62,10 +61,12 @@ def fetch_planned(
                 retries=retries,
                 network=network,
                 manifest=manifest,
+                datasets=datasets,
                 backoff_s=backoff_s,
             )
-        except (SourceUnavailable, ChecksumMismatch, TruncatedFile, NotHDF5, NotAStrainFile) as error:
+        except NOT_DELIVERED as error:
             status = Status(file["name"], "missing", reason=str(error), mirrors=[str(m) for m in mirrors])
+        print(f"{number} of {n}: {file['name']}: {status.reason or 'is here'}", flush=True)
         statuses[file["name"]] = asdict(status)
     return statuses
 
@@ -119,14 +120,16 @@ def background_index(
                         "left_out_s": left_out,
                     }
                 )
-    _refuse_empty_sets(entries, background, groups, total, settings)
+    _refuse_empty_sets(entries, background, groups, total, settings, statuses)
     return entries
 
 
 def _valid_in_files(
     files: Mapping[str, str], start: int, duration: int, settings: Settings, times: Iterable[float]
 ) -> tuple[list[tuple[int, int]], dict[str, int]]:
-    quality, injections, nan = [], [], set()
+    quality, injections = [], []
+    nan: set[int] = set()
+    constant: set[int] = set()
     for detector in settings.detectors:
         strain = read(files[detector], allow_nan=True)
         # A file without masks says nothing about its quality, and unknown is not good.
@@ -134,23 +137,62 @@ def _valid_in_files(
         quality.append(none if strain.quality is None else strain.quality)
         injections.append(none if strain.injections is None else strain.injections)
         nan |= set(nan_seconds(strain.values, strain.gps_start, strain.sample_rate).tolist())
+        constant |= set(constant_seconds(strain.values, strain.gps_start, strain.sample_rate).tolist())
     return valid_intervals(
-        np.stack(quality), np.stack(injections), nan, times, gps_start=start, settings=settings
+        np.stack(quality),
+        np.stack(injections),
+        nan,
+        times,
+        gps_start=start,
+        settings=settings,
+        constant=constant,
     )
 
 
+def _refuse_too_few(statuses: Mapping[str, Mapping]) -> None:
+    missing = [status for status in statuses.values() if status["status"] == "missing"]
+    if len(missing) > (1 - LEAST_DELIVERED) * len(statuses):
+        raise SourceUnavailable(
+            f"background: {len(missing)} of {len(statuses)} planned files did not arrive, the first because: "
+            f"{missing[0]['reason']}; what did is kept, and the same command goes on from there"
+        )
+
+
+def _summary(index: Sequence[Mapping], chosen: Mapping) -> str:
+    """One line a set, and what was left out of the files."""
+    lines = []
+    for name in chosen["sets"]:
+        spans = [span for entry in index if entry["set"] == name for span in entry["valid"]]
+        seconds = sum(end - start for start, end in spans)
+        lines.append(
+            f"{name}: {seconds} good s in {len(spans)} stretches, GPS {spans[0][0]} to {spans[-1][1]}"
+        )
+    left_out: Counter[str] = Counter()
+    for reasons in {entry["gps_start"]: entry["left_out_s"] for entry in index}.values():
+        left_out.update(reasons)
+    text = ", ".join(f"{seconds} s {reason}" for reason, seconds in left_out.items())
+    return "\n".join([*lines, f"left out of their files: {text} (a second may have several reasons)"])
+
+
 def _refuse_empty_sets(
-    entries: Sequence[Mapping], background: Mapping, groups: Mapping, left_out: Mapping, settings: Settings
+    entries: Sequence[Mapping],
+    background: Mapping,
+    groups: Mapping,
+    left_out: Mapping,
+    settings: Settings,
+    statuses: Mapping[str, Mapping],
 ) -> None:
     empty = sorted(set(background["sets"]) - {entry["set"] for entry in entries})
     if not empty:
         return
     complete = sum(set(files) == set(settings.detectors) for files in groups.values())
     reasons = ", ".join(f"{seconds} s {reason}" for reason, seconds in left_out.items() if seconds)
+    missing = [status["reason"] for status in statuses.values() if status["status"] == "missing"]
+    absent = f"{len(missing)} files are missing, the first because: {missing[0]}; " if missing else ""
     raise NoQuietTime(
         f"background of {settings.run}: no good stretch of {settings.minimum_s} s for {', '.join(empty)}; "
         f"{complete} of {len(groups)} planned times have the files of all detectors, left out in them: "
-        f"{reasons or 'nothing'}; take more files, or use simulated noise"
+        f"{reasons or 'nothing'}; {absent}take more files, or use simulated noise"
     )
 
 
@@ -161,20 +203,31 @@ def to_file(
     destination: str | os.PathLike,
     *,
     network: bool = True,
-    manifest: str | os.PathLike | None = None,
+    host: str = archive.ARCHIVE,
+    timeout_s: float = 30.0,
+    **options,
 ) -> None:
     """Plan, fetch, and write the list of good seconds that simulation draws from.
 
     Args:
         path: JSON file to write, see `background_index`.
         settings: how background is chosen.
-        mirrors, destination, network, manifest: as for `download`.
+        mirrors, destination, network, timeout_s: as for `download`.
+        host: address of the archive.
+        options: manifest, datasets, retries, backoff_s, as for `download`.
 
     Raises:
         NoQuietTime: if a set is left without background.
+        SourceUnavailable: if the archive does not answer and no folder can stand in, or if more than a
+            quarter of the files do not arrive.
         DiskTooSmall: if the files do not fit on the disk.
     """
-    chosen = plan(settings, mirrors, network=network)
-    statuses = fetch_planned(chosen, destination, mirrors, network=network, manifest=manifest)
+    chosen = plan(settings, mirrors, network=network, host=host, timeout_s=timeout_s)
+    n = len(chosen["files"]) // len(settings.detectors)
+    of = f"{settings.n_files} asked for, {chosen['n_candidates']} to choose from"
+    print(f"{settings.run}: {n} files a detector ({of}); segments: {chosen['segments']}.", flush=True)
+    statuses = fetch_planned(chosen, destination, mirrors, network=network, timeout_s=timeout_s, **options)
+    _refuse_too_few(statuses)
     index = background_index(chosen, statuses, settings)
+    print(_summary(index, chosen), flush=True)
     write_text(Path(path), json.dumps(index, indent=1) + "\n")

@@ -20,6 +20,7 @@ from skyneedle.core.errors import (
     SkyneedleError,
     SourceUnavailable,
     TruncatedFile,
+    WrongSampleRate,
 )
 from skyneedle.strain.fetch.gwosc_files import read
 from skyneedle.strain.fetch.manifest import locked, read_manifest, record, sha256_of, write_text
@@ -28,6 +29,16 @@ from skyneedle.strain.fetch.names import parse_name
 CHUNK = 1 << 20
 # Servers that are busy or restarting: worth another try. Anything else above 400 is an answer.
 TRANSIENT = {408, 425, 429, 500, 502, 503, 504}
+SAMPLE_RATE = 4096  # Hz, of the files whose names `parse_name` knows
+# Ways in which a file can fail to arrive; whoever can do without it catches these.
+NOT_DELIVERED = (
+    SourceUnavailable,
+    ChecksumMismatch,
+    TruncatedFile,
+    NotHDF5,
+    NotAStrainFile,
+    WrongSampleRate,
+)
 
 
 @dataclass(frozen=True)
@@ -83,18 +94,31 @@ def check_disk(folder: str | os.PathLike, n_bytes: int, reserve: int = 1 << 30) 
 
 
 def check_strain(path: str | os.PathLike, name: str) -> None:
-    """Raise unless the file opens as strain and is of the detector and time that its name says.
+    """Raise unless the file opens as strain and is of the detector, time and rate that its name says.
 
     Raises:
         NotHDF5, TruncatedFile, NotAStrainFile: see `read`.
+        WrongSampleRate: if it is not sampled at 4096 Hz.
     """
     # The reader picks the format by name, and a partial file has another one.
     strain = read(path, allow_nan=True, name=name)
     said = parse_name(name)
-    if said and (said.detector != strain.detector or abs(said.gps_start - strain.gps_start) > 0.5):
+    if not said:
+        return
+    if (
+        said.detector != strain.detector
+        or abs(said.gps_start - strain.gps_start) > 0.5
+        or abs(said.duration - strain.duration) > 0.5
+    ):
         raise NotAStrainFile(
-            f"{path}: the name {name} says {said.detector} from GPS {said.gps_start}, the file holds "
-            f"{strain.detector} from GPS {strain.gps_start:.0f}; delete it and fetch it again"
+            f"{path}: the name {name} says {said.detector} from GPS {said.gps_start} for {said.duration} s, "
+            f"the file holds {strain.detector} from GPS {strain.gps_start:.0f} for {strain.duration:g} s; "
+            "delete it and fetch it again"
+        )
+    if strain.sample_rate != SAMPLE_RATE:
+        raise WrongSampleRate(
+            f"{path}: sampled at {strain.sample_rate:g} Hz, {SAMPLE_RATE} Hz were expected; fetch the "
+            "archive's 4-kHz file"
         )
 
 
@@ -135,6 +159,7 @@ def download(
     *,
     network: bool = True,
     manifest: str | os.PathLike | None = None,
+    datasets: str | os.PathLike | None = None,
     check: Callable[[Path, str], None] | None = check_strain,
     backoff_s: float = 1.0,
 ) -> Status:
@@ -145,12 +170,14 @@ def download(
         destination: folder to put it in; one that is there already is checked and kept.
         mirrors: folders (searched recursively) and base addresses (the name is appended), tried in order.
         urls: full addresses, tried after the mirrors.
-        sha256: known checksum; else the manifest's row holds, else the file is trusted this once.
-        n_bytes: known size.
+        sha256: known checksum; else the row of `datasets` holds, then the manifest's, else the file is
+            trusted this once.
+        n_bytes: known size; else that of `datasets`.
         timeout_s: longest silence of a server, in s.
         retries: further tries of an address without progress, each after twice the wait of the last.
         network: whether addresses may be used at all.
         manifest: table of what was fetched before (name, url, sha256, bytes).
+        datasets: table of what is published (config/datasets.tsv), with the same columns.
         check: opens the file and raises if it is not what it should be; None for files that are not strain.
         backoff_s: first wait between two tries, in s.
 
@@ -163,7 +190,9 @@ def download(
     """
     path = Path(destination) / name
     known = read_manifest(manifest).get(name, {})
-    expected = Expected(name, sha256 or known.get("sha256", ""), n_bytes, check)
+    published = read_manifest(datasets).get(name, {})
+    sha256 = sha256 or published.get("sha256", "") or known.get("sha256", "")
+    expected = Expected(name, sha256, n_bytes or int(published.get("bytes") or 0) or None, check)
     with locked(path):
         if path.exists():
             found, size = expected.verify(path)
@@ -172,7 +201,7 @@ def download(
             status = _from_first(
                 path, [*map(str, mirrors)], urls, expected, network, (timeout_s, retries, backoff_s)
             )
-    if not known:
+    if known.get("sha256") != status.sha256:
         record(manifest, name, status.url, status.sha256, status.bytes)
     return status
 
@@ -244,6 +273,10 @@ def _fetch(
             os.replace(partial, path)
             return result
         except (requests.RequestException, urllib3.exceptions.HTTPError, TruncatedFile) as error:
+            if whole and not fresh:  # All arrived, and yet damaged: so is what an earlier run left.
+                partial.unlink()
+                fresh = True
+                continue
             grown = partial.exists() and partial.stat().st_size > before
             failures = 0 if grown else failures + 1
             if failures > retries:
@@ -251,7 +284,7 @@ def _fetch(
                     partial.unlink()
                 _give_up(error, retries)
             time.sleep(backoff_s * 2 ** max(failures - 1, 0))
-        except (NotHDF5, NotAStrainFile, ChecksumMismatch):
+        except (NotHDF5, NotAStrainFile, WrongSampleRate, ChecksumMismatch):
             partial.unlink(missing_ok=True)
             if fresh:
                 raise
@@ -343,7 +376,7 @@ def fetch_optional(
     """
     try:
         status = download(name, destination, **options)
-    except (SourceUnavailable, ChecksumMismatch, TruncatedFile, NotHDF5, NotAStrainFile) as error:
+    except NOT_DELIVERED as error:
         places = [str(m) for m in options.get("mirrors", ())] + list(options.get("urls", ()))
         status = Status(name, "missing", reason=str(error), mirrors=places)
     return write_status(status_path, asdict(status))

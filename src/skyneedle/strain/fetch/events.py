@@ -4,16 +4,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from skyneedle.core.errors import (
-    BadSetting,
-    ChecksumMismatch,
-    NotAStrainFile,
-    NotHDF5,
-    SourceUnavailable,
-    TruncatedFile,
-)
+from skyneedle.core.errors import BadSetting, SourceUnavailable
 from skyneedle.strain.fetch.archive import ARCHIVE, event_urls
-from skyneedle.strain.fetch.download import download, is_address, write_status
+from skyneedle.strain.fetch.download import NOT_DELIVERED, download, is_address, write_status
 from skyneedle.strain.fetch.names import StrainFileName, best_common, in_folders, parse_name
 
 
@@ -95,6 +88,7 @@ def fetch_event(
     context_s: float = 8.0,
     duration: int = 32,
     manifest: str | os.PathLike | None = None,
+    datasets: str | os.PathLike | None = None,
     timeout_s: float = 30.0,
     retries: int = 4,
     backoff_s: float = 1.0,
@@ -111,7 +105,7 @@ def fetch_event(
         detectors: all of these are needed.
         context_s: strain needed on each side of the event, in s.
         duration: length of the files to ask the archive for, in s (32 or 4096).
-        manifest, timeout_s, retries, backoff_s: as for `download`.
+        manifest, datasets, timeout_s, retries, backoff_s: as for `download`.
         host: address of the archive.
 
     Returns:
@@ -150,9 +144,10 @@ def fetch_event(
                 retries=retries,
                 network=network,
                 manifest=manifest,
+                datasets=datasets,
                 backoff_s=backoff_s,
             )
-        except (SourceUnavailable, ChecksumMismatch, TruncatedFile, NotHDF5, NotAStrainFile) as error:
+        except NOT_DELIVERED as error:
             notes.append(str(error))
             continue
         for key in ("path", "sha256", "bytes"):

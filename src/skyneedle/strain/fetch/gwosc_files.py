@@ -7,7 +7,6 @@ second of quality bits in `quality/simple/DQmask`, of hardware-injection bits in
 import gzip
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ import h5py
 import numpy as np
 
 from skyneedle.core.errors import NotAStrainFile, NotHDF5, TruncatedFile
+from skyneedle.core.files import appearing
 from skyneedle.strain.fetch.stretch import (
     DETECTORS,
     Strain,
@@ -136,7 +136,8 @@ def read_gwosc(
     try:
         with h5py.File(path, "r") as file:
             strain = _from_hdf5(file, str(path), span)
-    except OSError as error:
+    # Damage in the data is an OSError of h5py; damage in what leads to them may be any of the others.
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:
         raise TruncatedFile(
             f"{path}: the HDF5 file has {os.path.getsize(path)} bytes and ends early or is damaged "
             f"({error}); delete it and fetch it again"
@@ -328,32 +329,15 @@ def write_gwosc(
     if injections is None:
         injections = np.full(seconds, 2 ** len(INJECTION_BITS) - 1)
     start = int(gps_start) if float(gps_start).is_integer() else float(gps_start)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    try:
-        with h5py.File(temporary, "w") as file:
-            _write_meta(file, start, detector, len(values) / sample_rate)
-            data = file.create_dataset(
-                "strain/Strain", data=values, chunks=(min(2048, max(1, len(values))),), compression="gzip"
-            )
-            data.attrs.update(
-                Npoints=len(values), Xlabel="GPS time", Xspacing=1.0 / sample_rate, Xstart=start
-            )
-            data.attrs.update(Xunits="second", Ylabel="Strain", Yunits="")
-            _write_mask(file, "quality/simple", "DQ", quality, QUALITY_BITS, start)
-            _write_mask(file, "quality/injections", "Inj", injections, INJECTION_BITS, start)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+    with appearing(path) as partial, h5py.File(partial, "w") as file:
+        _write_meta(file, start, detector, len(values) / sample_rate)
+        data = file.create_dataset(
+            "strain/Strain", data=values, chunks=(min(2048, max(1, len(values))),), compression="gzip"
+        )
+        data.attrs.update(Npoints=len(values), Xlabel="GPS time", Xspacing=1.0 / sample_rate, Xstart=start)
+        data.attrs.update(Xunits="second", Ylabel="Strain", Yunits="")
+        _write_mask(file, "quality/simple", "DQ", quality, QUALITY_BITS, start)
+        _write_mask(file, "quality/injections", "Inj", injections, INJECTION_BITS, start)
 
 
 def _write_meta(file: h5py.File, start: float, detector: str, duration: float) -> None:

@@ -6,9 +6,10 @@ import fcntl
 import hashlib
 import io
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+
+from skyneedle.core.files import appearing
 
 COLUMNS = ("name", "url", "sha256", "bytes")
 
@@ -64,12 +65,5 @@ def record(manifest: str | os.PathLike | None, name: str, url: str, sha256: str,
 
 def write_text(path: Path, text: str) -> None:
     """Write a small file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with appearing(path) as partial:
+        partial.write_text(text)

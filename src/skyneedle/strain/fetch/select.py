@@ -15,6 +15,7 @@ from skyneedle.strain.fetch.names import StrainFileName, in_folders, parse_name
 
 # GPS start and end of the runs, as the archive's client documents them for `run_segment`.
 RUNS = {"O1": (1126051217, 1137254417)}
+OBSERVED = {"O1": ("H1", "L1")}  # detectors that took part
 CBC_BITS = 0b1111  # DATA, CBC_CAT1, CBC_CAT2, CBC_CAT3
 # A set bit means "none of this kind": 0 CBC, 1 burst, 2 detector characterisation, 3 CW, 4 stochastic.
 NO_INJECTION_BITS = 0b11111
@@ -66,6 +67,12 @@ class Settings:
             )
         if self.run not in RUNS:
             raise BadSetting(f"run: {self.run!r} is unknown; choose among {', '.join(RUNS)}")
+        absent = [detector for detector in self.detectors if detector not in OBSERVED[self.run]]
+        if absent:
+            raise BadSetting(
+                f"detectors: {absent[0]} did not observe in {self.run}; set strain.simulate.detectors to "
+                f"{list(OBSERVED[self.run])} and leave out networks that need {absent[0]}"
+            )
 
     @property
     def minimum_s(self) -> int:
@@ -121,6 +128,7 @@ def valid_intervals(
     *,
     gps_start: int,
     settings: Settings,
+    constant: Iterable[int] = (),
 ) -> tuple[list[Interval], dict[str, int]]:
     """Stretches in which windows may lie: every second in them is good in every detector.
 
@@ -131,10 +139,11 @@ def valid_intervals(
         event_times: GPS times (s) to keep away from.
         gps_start: GPS second of the first mask.
         settings: recipe, margin, injection policy, and the shortest useful stretch.
+        constant: GPS seconds in which a detector's strain does not vary, and so cannot be whitened.
 
     Returns:
         Half-open GPS intervals of at least `settings.minimum_s`, and the seconds left out by reason (a second
-        may have several): quality, injections, nan, events, short.
+        may have several): quality, injections, nan, constant, events, short.
     """
     quality, injections = np.atleast_2d(quality), np.atleast_2d(injections)
     n_seconds = quality.shape[1]
@@ -143,13 +152,11 @@ def valid_intervals(
         if settings.allow_cw_injections is None
         else settings.allow_cw_injections
     )
-    missing = np.zeros(n_seconds, dtype=bool)
-    inside = np.array([s - gps_start for s in nan], dtype=int)
-    missing[inside[(inside >= 0) & (inside < n_seconds)]] = True
     bad = {
         "quality": ~quality_passes(quality, settings.recipe).all(axis=0),
         "injections": ~injections_pass(injections, cw).all(axis=0),
-        "nan": missing,
+        "nan": _flagged(nan, gps_start, n_seconds),
+        "constant": _flagged(constant, gps_start, n_seconds),
         "events": seconds_near(event_times, gps_start, n_seconds, settings.event_margin_s),
     }
     good = ~np.logical_or.reduce(list(bad.values()))
@@ -159,6 +166,14 @@ def valid_intervals(
     left_out = {reason: int(mask.sum()) for reason, mask in bad.items()}
     left_out["short"] = int(good.sum()) - sum(b - a for a, b in valid)
     return valid, left_out
+
+
+def _flagged(seconds: Iterable[int], gps_start: int, n_seconds: int) -> np.ndarray:
+    """Which of the seconds of a stretch are among some GPS seconds."""
+    flags = np.zeros(n_seconds, dtype=bool)
+    inside = np.array([second - gps_start for second in seconds], dtype=int)
+    flags[inside[(inside >= 0) & (inside < n_seconds)]] = True
+    return flags
 
 
 def intersect(first: Sequence[Interval], second: Sequence[Interval]) -> list[Interval]:
@@ -230,39 +245,40 @@ def plan(
 ) -> dict:
     """Choose files, evenly over the run and in coincidence, and cut their time into sets.
 
+    Folders that hold enough files are chosen from alone. Else the archive is asked, where that is allowed;
+    what the folders hold is the choice when it does not answer.
+
     Args:
         settings: how to choose.
-        mirrors: local folders; without network the plan is made from what they hold.
+        mirrors: local folders; addresses among them cannot be listed.
         network: whether the archive may be asked for its segments and files.
         host: address of the archive.
         timeout_s: longest silence of the archive, in s.
 
     Returns:
-        files: list of detector, gps_start, duration, name, url, sha256 (empty where unknown);
-        sets: name to list of [start, end] in GPS s; n_candidates: times that could have been chosen;
-        segments: the flags that chose them, or why none did.
+        files: list of detector, gps_start, duration, name, url, sha256 (empty where unknown), bytes (0
+        where unknown); sets: name to list of [start, end] in GPS s; n_candidates: times that could have been
+        chosen; segments: the flags that chose them, or why none did.
 
     Raises:
         NoQuietTime: if no file is usable.
-        SourceUnavailable: if the archive was to be asked and does not answer.
+        SourceUnavailable: if the archive has to be asked and does not answer.
     """
-    start, end = RUNS[settings.run]
     good: list[Interval] | None = None
     note = "not asked for: the files' own masks decide"
-    if network:
-        listed = [
-            name
-            for d in settings.detectors
-            for url in archive.run_urls(settings.run, d, start, end, host, timeout_s)
-            if (name := parse_name(url))
-        ]
-        good, note = _coincident_segments(settings, host, timeout_s)
-    else:
-        listed = in_folders(m for m in mirrors if not is_address(str(m)))
-    by_detector = {d: [f for f in listed if f.detector == d] for d in settings.detectors}
-    candidates = _coincident_files(by_detector, good, settings.minimum_coincidence)
+    by_detector = _by_detector(in_folders(m for m in mirrors if not is_address(str(m))), settings)
+    candidates = _coincident_files(by_detector, None, settings.minimum_coincidence)
+    if network and len(candidates) < settings.n_files:
+        try:
+            by_detector = _by_detector(_listed(settings, host, timeout_s), settings)
+            good, note = _coincident_segments(settings, host, timeout_s)
+            candidates = _coincident_files(by_detector, good, settings.minimum_coincidence)
+        except SourceUnavailable as error:
+            if not candidates:
+                raise
+            note = f"unavailable ({error}): the files' own masks decide"
     if not candidates:
-        places = host if network else ", ".join(map(str, mirrors)) or "any mirror (none given)"
+        places = ", ".join([*map(str, mirrors), *([host] if network else [])]) or "any mirror (none given)"
         raise NoQuietTime(
             f"background of {settings.run}: no file of {' and '.join(settings.detectors)} at the same time "
             f"in {places}; name a mirror that holds files of all detectors, allow the network, or use "
@@ -270,23 +286,46 @@ def plan(
         )
     n = min(settings.n_files, len(candidates))
     chosen = [candidates[i] for i in np.linspace(0, len(candidates) - 1, n).round().astype(int)]
-    files = [_best(by_detector[d], span) for span in chosen for d in settings.detectors]
     sets = split([(a, a + d) for a, d in chosen], settings.shares, settings.guard_s)
     return {
-        "files": [
-            {
-                "detector": f.detector,
-                "gps_start": f.gps_start,
-                "duration": f.duration,
-                "name": f.name,
-                "url": f.source if is_address(f.source) else "",
-                "sha256": "",
-            }
-            for f in files
-        ],
+        "files": [_planned(_best(by_detector[d], span)) for span in chosen for d in settings.detectors],
         "sets": {name: [list(span) for span in spans] for name, spans in sets.items()},
         "n_candidates": len(candidates),
         "segments": note,
+    }
+
+
+def _by_detector(files: Sequence[StrainFileName], settings: Settings) -> dict[str, list[StrainFileName]]:
+    """Files of the run in which a window has room, by detector."""
+    start, end = RUNS[settings.run]
+    inside = [
+        file
+        for file in files
+        if file.gps_end > start and file.gps_start < end and file.duration >= settings.minimum_s
+    ]
+    return {d: [file for file in inside if file.detector == d] for d in settings.detectors}
+
+
+def _listed(settings: Settings, host: str, timeout_s: float) -> list[StrainFileName]:
+    start, end = RUNS[settings.run]
+    return [
+        name
+        for detector in settings.detectors
+        for url in archive.run_urls(settings.run, detector, start, end, host, timeout_s)
+        if (name := parse_name(url))
+    ]
+
+
+def _planned(file: StrainFileName) -> dict:
+    remote = is_address(file.source)
+    return {
+        "detector": file.detector,
+        "gps_start": file.gps_start,
+        "duration": file.duration,
+        "name": file.name,
+        "url": file.source if remote else "",
+        "sha256": "",
+        "bytes": 0 if remote else Path(file.source).stat().st_size,
     }
 
 
@@ -324,12 +363,15 @@ def volume(
         network: whether a server may be asked.
 
     Returns:
-        Bytes; BYTES_A_FILE per 4096 s where no server tells.
+        Bytes; BYTES_A_FILE per 4096 s where neither the plan nor a server tells.
     """
     sizes: dict[int, int] = {}
     total = 0
     for file in background["files"]:
         if (Path(destination) / file["name"]).exists():
+            continue
+        if file["bytes"]:
+            total += file["bytes"]
             continue
         duration = file["duration"]
         if duration not in sizes:

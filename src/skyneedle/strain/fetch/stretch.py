@@ -68,6 +68,13 @@ def nan_seconds(values: np.ndarray, gps_start: float, sample_rate: float) -> np.
     return np.unique(np.floor(gps_start + bad / sample_rate).astype(np.int64))
 
 
+def constant_seconds(values: np.ndarray, gps_start: float, sample_rate: float) -> np.ndarray:
+    """GPS seconds (int64) of a stretch of whole seconds in which the strain does not vary at all."""
+    rate = int(sample_rate)
+    blocks = values[: len(values) // rate * rate].reshape(-1, rate)
+    return int(gps_start) + np.flatnonzero((blocks == blocks[:, :1]).all(axis=1))
+
+
 def detector_name(text: str) -> str:
     """The detector that a text names ("H1", "for H1 (see", "H-H1_LOSC", or the site letter "H"), or ""."""
     match = re.search(rf"(?<![A-Za-z0-9])({'|'.join(DETECTORS)})(?![A-Za-z0-9])", text.replace("_", " "))

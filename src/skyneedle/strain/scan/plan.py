@@ -10,6 +10,7 @@ from typing import NamedTuple
 from skyneedle.core.errors import BadSetting, DetectorMismatch, NoDevice
 from skyneedle.strain import preprocess
 from skyneedle.strain.evaluate import postprocess
+from skyneedle.strain.scan import intervals
 from skyneedle.strain.scan import sources as files
 from skyneedle.strain.scan.sources import RATE, Span, Tell, Track
 from skyneedle.strain.scan.trained import Point, Trained, find, operating_point
@@ -132,7 +133,7 @@ def _tracks(
             raise BadSetting(
                 "There is no strain to scan: give DETECTOR=PATH words, or --gps START END to fetch."
             )
-        paths = files.fetch(needed, span, mirrors, out / "strain", tell)
+        paths = intervals.fetch(needed, span, mirrors, out / "strain", tell)
     else:
         lacking = [detector for detector in needed if detector not in sources]
         if lacking:

@@ -129,10 +129,12 @@ def _write(plan: Plan, table: pd.DataFrame, logits: np.ndarray | None, tell: Tel
     if logits is not None and len(table):
         for row in progress(table.itertuples(), len(table), "pictures"):
             length = f"{row.duration_s:.3f} s above the threshold"
-            title = f"GPS {row.gps:.3f}, UTC {row.utc}: statistic {row.statistic:.3f}, {length}"
+            when = f"GPS {row.gps:.3f}, {row.utc.replace('T', ' ')} UTC"
+            title = f"Trigger at {when}: statistic {row.statistic:.3f}, {length}"
             trace = _trace(plan, logits, row.gps)
             path = drawn / f"trigger_{row.gps:.3f}.png"
-            drawing.draw(path, trace, plan.trained.detectors, plan.point.threshold, title)
+            after = f"time after GPS {row.gps:.3f} (s)"
+            drawing.draw(path, trace, plan.trained.detectors, plan.point.threshold, title, after)
     shutil.rmtree(final, ignore_errors=True)  # those of an earlier scan into this folder
     if drawn.is_dir():
         os.replace(drawn, final)

@@ -20,16 +20,13 @@ from skyneedle.core.errors import (
     GridMismatch,
     NotAStrainFile,
     SkyneedleError,
-    SourceUnavailable,
     StrainHasNaN,
     StrainTooShort,
     WrongSampleRate,
 )
 from skyneedle.strain import preprocess
-from skyneedle.strain.fetch import archive
-from skyneedle.strain.fetch.download import download, is_address
 from skyneedle.strain.fetch.gwosc_files import Strain, check_signature, read
-from skyneedle.strain.fetch.names import StrainFileName, in_folders, parse_name
+from skyneedle.strain.fetch.names import StrainFileName, in_folders
 from skyneedle.strain.fetch.select import CBC_BITS, intersect
 
 RATE = preprocess.RAW_SAMPLE_RATE
@@ -135,67 +132,6 @@ def cover(files: Iterable[StrainFileName], span: Span | None) -> tuple[list[Stra
     return chosen, open_spans
 
 
-def fetch(
-    detectors: Sequence[str],
-    span: Span,
-    mirrors: Sequence[str | os.PathLike],
-    folder: str | os.PathLike,
-    tell: Tell,
-    *,
-    host: str = archive.ARCHIVE,
-    timeout_s: float = 30.0,
-) -> dict[str, list[str]]:
-    """Files that cover a GPS interval, from mirrors (folders are read in place) and then the archive.
-
-    Args:
-        detectors: whose strain.
-        span: interval.
-        mirrors: folders and base addresses.
-        folder: where downloads go.
-        tell: gets a sentence where only part of the interval is there.
-        host: address of the archive.
-        timeout_s: longest silence of a server.
-
-    Returns:
-        Paths by detector.
-
-    Raises:
-        SourceUnavailable: if a detector has nothing of the interval; says who was asked.
-    """
-    local = in_folders(mirror for mirror in mirrors if not is_address(str(mirror)))
-    addresses = [mirror for mirror in mirrors if is_address(str(mirror))]
-    text = f"GPS {span[0] / RATE:.3f} to {span[1] / RATE:.3f}"
-    found: dict[str, list[str]] = {}
-    for detector in detectors:
-        chosen, lacking = cover([file for file in local if file.detector == detector], span)
-        found[detector] = [file.source for file in chosen]
-        try:
-            for name in _listed(detector, lacking, host, timeout_s) if lacking else []:
-                status = download(name.name, folder, addresses, [name.source], timeout_s=timeout_s)
-                found[detector].append(status.path)
-        except SourceUnavailable as error:
-            if not found[detector]:
-                raise SourceUnavailable(
-                    f"{detector}: {text} is not available: {len(mirrors)} mirrors have no file of it, and "
-                    f"{error}; name a folder that holds it with --mirror, or give files as {detector}=PATH."
-                ) from None
-            seconds = sum(b - a for a, b in lacking) / RATE
-            tell(f"{detector}: {seconds:.3f} s of {text} are not available ({error}).")
-    return found
-
-
-def _listed(detector: str, spans: Sequence[Span], host: str, timeout_s: float) -> list[StrainFileName]:
-    """The archive's files for some spans; it knows by itself which run or event they belong to."""
-    from gwosc.locate import get_urls
-
-    urls: dict[str, None] = {}
-    for first, last in spans:
-        start, end = first // RATE, -(-last // RATE)
-        answer = archive._ask(get_urls, detector, start, end, host=host, timeout_s=timeout_s)
-        urls |= dict.fromkeys(answer)
-    return [name for url in urls if (name := parse_name(url))]
-
-
 # --- what a file holds
 
 
@@ -266,7 +202,7 @@ def _header(path: str) -> tuple[float, int, float]:
             # Written spacings are rounded; see the reader.
             rate = float(round(rate)) if abs(rate - round(rate)) < 1e-6 * rate else rate
             return float(start), len(data), rate
-    except (OSError, KeyError, AttributeError, TypeError, ZeroDivisionError):
+    except (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError, ZeroDivisionError):
         read(path, allow_nan=True)  # has a sentence for each way in which a file can be wrong
         raise NotAStrainFile(f"{path}: cannot be read as a GWOSC strain file; fetch it again.") from None
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from skyneedle.core.errors import BadSetting, UnknownNetwork
 from skyneedle.strain.evaluate.postprocess import DEFAULT_THRESHOLD, DEFAULT_WINDOW, RECIPES
 
 NETWORK_DETECTORS = ("H1", "L1", "V1")  # of a card that does not name them
-CHECKOUT = Path(skyneedle.__file__).resolve().parents[2]
+# In a checkout a link to its folder `reference`, in an installation the files themselves.
+REFERENCE = Path(skyneedle.__file__).parent / "reference" / "strain"
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,14 @@ class Point:
         return f"{text} (68 % interval {numbers[1]:.2g} to {numbers[2]:.2g})" if len(numbers) == 3 else text
 
 
-def find(
-    weights: str | Path | None, given: Collection[str] = (), folders: Sequence[Path] | None = None
-) -> Trained:
+def find(weights: str | Path | None, given: Collection[str] = (), folder: Path = REFERENCE) -> Trained:
     """The network to use.
 
     Args:
         weights: path with or without ending; None takes the newest of those that come with the package, among
             them one that uses as many as it can of the detectors that are given.
         given: detectors there is strain of; empty if that is open.
-        folders: where networks come with the package.
+        folder: where networks come with the package.
 
     Raises:
         UnknownNetwork: if there is none, or its card cannot be read.
@@ -82,16 +81,14 @@ def find(
     if weights is not None:
         path = Path(weights)
         return _read(path.with_suffix("") if path.suffix in (".json", ".safetensors") else path)
-    folders = folders or [CHECKOUT / "reference" / "strain", Path("reference") / "strain"]
     stems = {
         path.with_suffix("").resolve(): path.stat().st_mtime
-        for folder in folders
         for path in sorted(folder.glob("*.safetensors"))
         if path.with_suffix(".json").is_file()
     }
     if not stems:
         raise UnknownNetwork(
-            f"{folders[0]}: no trained network (a .safetensors with its .json) comes with this installation; "
+            f"{folder}: no trained network (a .safetensors with its .json) comes with this installation; "
             "train one with `make results`, or name one with --weights STEM."
         )
     known = [_read(stem) for stem in sorted(stems)]

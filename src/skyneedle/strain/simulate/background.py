@@ -3,14 +3,15 @@
 import json
 from collections.abc import Callable
 from functools import cache, lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
-import h5py
 import numpy as np
 
-from skyneedle.core.errors import BadSetting, NoQuietTime, TruncatedFile, WrongSampleRate
+from skyneedle.core.errors import BadSetting, NoQuietTime, SourceUnavailable, WrongSampleRate
 from skyneedle.core.seeds import generator
 from skyneedle.strain import preprocess
+from skyneedle.strain.fetch.gwosc_files import read_gwosc
 from skyneedle.strain.simulate import glitches
 from skyneedle.strain.simulate.noise import PSD_STEP_HZ, coloured_noise, noise_psd
 from skyneedle.strain.simulate.settings import Settings, set_of
@@ -195,6 +196,22 @@ def _slots(stretches: tuple[Stretch, ...], seed: int, set_name: str, lap: int) -
     return generator(seed, set_name, "order", lap).permutation(slots, axis=0)
 
 
+def shared_out(set_name: str, settings: Settings, seed: int) -> str:
+    """How often a set's archive data are used by its examples, in a sentence; empty for simulated noise."""
+    if settings.source != "gwosc" or settings.recipe == "faithful":
+        return ""
+    assert settings.plan
+    assert settings.sets
+    n_examples = settings.sets[set_name]["n_examples"]
+    available = stretches(settings.plan, set_name, settings.psd_span_s[0])
+    n_windows = len(_slots(available, seed, set_name, 0))
+    laps = n_examples / n_windows
+    overlap = "; crops overlap, as each second is used more than twice: take more files" if laps > 2 else ""
+    return (
+        f"{set_name}: {n_examples} examples on {n_windows} windows of real strain, {laps:.1f} laps{overlap}."
+    )
+
+
 def _gwosc(example_id: int, settings: Settings, seed: int) -> Background:
     assert settings.plan  # Settings has checked both
     assert settings.sets
@@ -239,18 +256,19 @@ def read_samples(path: str, gps_start: float, n: int) -> np.ndarray:
 
     Raises:
         WrongSampleRate: if the file is not sampled at 4096 Hz.
-        TruncatedFile: if it does not reach that far.
+        StrainHasNaN: if samples are missing.
+        SourceUnavailable: if the file is gone.
+        NotHDF5, TruncatedFile, NotAStrainFile: if the file is not what was fetched, or does not reach that
+            far.
     """
-    with h5py.File(path, "r") as file:
-        strain = file["strain/Strain"]
-        rate = 1 / strain.attrs["Xspacing"]
-        if abs(rate - RAW_RATE) > 1e-6:
-            raise WrongSampleRate(
-                f"{path}: sampled at {rate:g} Hz; expected {RAW_RATE} Hz, fetch the 4 kHz version."
-            )
-        first = round((gps_start - float(file["meta/GPSstart"][()])) * RAW_RATE)
-        if first < 0 or first + n > len(strain):
-            raise TruncatedFile(
-                f"{path}: has {len(strain)} samples, the plan asks for {first} to {first + n}; fetch again."
-            )
-        return strain[first : first + n].astype(np.float64)
+    if not Path(path).is_file():
+        raise SourceUnavailable(
+            f"{path}: was fetched before, but is gone; delete strain/fetched/background.json of your "
+            "results, and the same command fetches it again."
+        )
+    strain = read_gwosc(path, span=(gps_start, gps_start + n / RAW_RATE))
+    if strain.sample_rate != RAW_RATE:
+        raise WrongSampleRate(
+            f"{path}: sampled at {strain.sample_rate:g} Hz; expected {RAW_RATE} Hz, fetch the 4 kHz version."
+        )
+    return strain.values

@@ -19,7 +19,14 @@ from skyneedle.core.seeds import generator
 from skyneedle.core.workers import in_order
 from skyneedle.strain import preprocess
 from skyneedle.strain.simulate import projection, waveforms
-from skyneedle.strain.simulate.background import FAITHFUL_EVENT_S, N_RAW, RAW_RATE, Background, background
+from skyneedle.strain.simulate.background import (
+    FAITHFUL_EVENT_S,
+    N_RAW,
+    RAW_RATE,
+    Background,
+    background,
+    shared_out,
+)
 from skyneedle.strain.simulate.settings import F_LOW_HZ, SNR_DETECTORS, Settings
 from skyneedle.strain.simulate.snr import optimal_snrs, weights_of_measured
 
@@ -118,7 +125,14 @@ def _inject(
     in_network = [settings.detectors.index(name) for name in SNR_DETECTORS]
     scale = snr / float(np.sqrt((snrs[in_network] ** 2).sum()))
     signals *= scale
-    truth = {"gps_h1": gps_h1, "gps_geocentre": gps_h1 - delay_h1, "snr": snr}
+    # Three times that are easily taken for one another, and differ by more than the finest tolerance.
+    peak = start + int(np.abs(signals[settings.detectors.index("H1")]).argmax())
+    truth = {
+        "gps_h1": gps_h1,
+        "gps_geocentre": gps_h1 - delay_h1,
+        "gps_peak_h1": window.gps_start + peak / RAW_RATE,
+        "snr": snr,
+    }
     truth |= {
         f"snr_{name}": float(value * scale) for name, value in zip(settings.detectors, snrs, strict=True)
     }
@@ -174,6 +188,7 @@ def _row(example_id: int, settings: Settings, window: Background) -> dict[str, A
     names = [
         "gps_h1",
         "gps_geocentre",
+        "gps_peak_h1",
         "snr",
         *(f"snr_{name}" for name in settings.detectors),
         *waveforms.PARAMETERS,
@@ -214,6 +229,8 @@ def write_shard(
         raise BadSetting(
             f"{path}: {len(ids)} examples in one shard do not fit in 1 GiB; raise the number of shards."
         )
+    if sentence := shared_out(set_name, settings, seed):
+        print(sentence, flush=True)
     strain = np.empty(shape, dtype=np.float32)
     rows: list[dict[str, Any]] = []
     chunks = [ids[first : first + _CHUNK] for first in range(0, len(ids), _CHUNK)]

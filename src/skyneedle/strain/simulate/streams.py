@@ -1,7 +1,6 @@
 """Continuous stretches of simulated strain with injections, written as the archive writes its files."""
 
 import math
-import os
 import sys
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from scipy import fft
 from tqdm import tqdm
 
 from skyneedle.core.errors import BadSetting
+from skyneedle.core.files import appearing
 from skyneedle.core.seeds import generator
 from skyneedle.strain.simulate import glitches, projection, waveforms
 from skyneedle.strain.simulate.background import BLOCK_S, O1_START, RAW_RATE, true_weights
@@ -86,9 +86,8 @@ def write_stream(
             path = folder / f"{detector[0]}-{detector}_SIMULATED_4_V1-{gps_start + first}-{length}.hdf5"
             write_gwosc(path, strain, gps_start + first, detector, sample_rate=RAW_RATE)
             paths.append(path)
-    partial = folder / f".injections.csv.{os.getpid()}.partial"
-    table.to_csv(partial, index=False)
-    os.replace(partial, folder / "injections.csv")
+    with appearing(folder / "injections.csv") as partial:
+        table.to_csv(partial, index=False)
     return paths
 
 

@@ -28,10 +28,12 @@ class Archive:
     cut_at: dict[str, list[int]] = field(
         default_factory=dict
     )  # bytes after which a connection closes, one a request
+    stall_at: dict[str, int] = field(default_factory=dict)  # bytes after which nothing more comes, once
     silent: set[str] = field(default_factory=set)  # names for which nothing is ever answered
     busy: dict[str, int] = field(default_factory=dict)  # number of 503 before an answer
     no_length: bool = False
     ranges: bool = True
+    released: threading.Event = field(default_factory=threading.Event)  # lets stalled answers end
     url: str = ""
 
     def asked(self, name: str, method: str = "GET") -> list[str]:
@@ -82,9 +84,10 @@ def _handler(archive: Archive) -> type[BaseHTTPRequestHandler]:
             kind = "text/html" if data.lstrip()[:5].lower() == b"<html" else "application/octet-stream"
             cuts = archive.cut_at.get(name, [])
             limit = cuts.pop(0) if cuts and body else None
-            self.send(code, data[start:], kind, body, headers, limit)
+            stall = archive.stall_at.pop(name, None) if body else None
+            self.send(code, data[start:], kind, body, headers, limit if stall is None else stall, stall)
 
-        def send(self, code, data, kind, body, headers=None, limit=None) -> None:
+        def send(self, code, data, kind, body, headers=None, limit=None, stall=None) -> None:
             self.send_response(code)
             self.send_header("Content-Type", kind)
             if not archive.no_length:
@@ -94,6 +97,9 @@ def _handler(archive: Archive) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             if body:
                 self.wfile.write(data[:limit])
+                if stall is not None:
+                    self.wfile.flush()
+                    archive.released.wait(20)
 
     return Handler
 
@@ -107,6 +113,7 @@ def archive() -> Iterator[Archive]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield state
+    state.released.set()
     server.shutdown()
     server.server_close()
     thread.join(timeout=5)

@@ -68,6 +68,17 @@ def test_a_partial_file_of_something_else_is_thrown_away(archive, served, tmp_pa
     assert (tmp_path / "out" / name).read_bytes() == data
 
 
+def test_a_partial_file_that_was_damaged_is_thrown_away(archive, served, tmp_path):
+    """As a machine that lost its power leaves it: it begins well, and so only the whole file shows it."""
+    name, data, url = served
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f"{name}.partial").write_bytes(data[:20_000] + bytes(40_000))
+    download(name, tmp_path / "out", urls=[url], **QUICK)
+    assert archive.asked(name) == ["bytes=60000-", ""]
+    assert (tmp_path / "out" / name).read_bytes() == data
+    assert left(tmp_path / "out") == [name]
+
+
 def test_partial_file_longer_than_the_file(archive, served, tmp_path):
     name, data, url = served
     (tmp_path / "out").mkdir()
@@ -168,6 +179,33 @@ def test_trust_on_first_use(archive, served, tmp_path):
     (tmp_path / "one" / name).write_bytes(data + b"\0")
     with pytest.raises(ChecksumMismatch, match="delete the file"):
         download(name, tmp_path / "one", urls=[url], manifest=manifest, **QUICK)
+
+
+def test_the_table_of_published_files_comes_before_the_manifest(archive, served, tmp_path):
+    name, data, url = served
+    manifest, datasets = tmp_path / "manifest.tsv", tmp_path / "datasets.tsv"
+    archive.files[name] = data + b"\0"
+    download(name, tmp_path / "one", urls=[url], manifest=manifest, **QUICK)  # what came first is trusted
+    row = f"{name}\t\t{hashlib.sha256(data).hexdigest()}\t{len(data)}\tlicence\tcitation\n"
+    datasets.write_text("name\turl\tsha256\tbytes\tlicence\tcitation\n" + row)
+    options = {"urls": [url], "manifest": manifest, "datasets": datasets, **QUICK}
+    with pytest.raises(TruncatedFile, match=f"{len(data)} were expected"):
+        download(name, tmp_path / "one", **options)
+    with pytest.raises(SourceUnavailable, match=f"{len(data)} were expected"):
+        download(name, tmp_path / "two", **options)
+    archive.files[name] = data
+    status = download(name, tmp_path / "two", **options)
+    assert read_manifest(manifest)[name]["sha256"] == status.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_real_files_are_those_of_the_table(real_strain):
+    rows = read_manifest(DATASETS)
+    known = [path for path in real_strain.glob("*.hdf5") if path.name in rows]
+    assert len(known) == 6
+    for path in known:
+        data = path.read_bytes()
+        assert rows[path.name]["sha256"] == hashlib.sha256(data).hexdigest()
+        assert rows[path.name]["bytes"] == str(len(data))
 
 
 def test_name_and_content_must_agree(archive, served, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from skyneedle.strain.fetch import events
 from skyneedle.strain.fetch.gwosc_files import read
 from skyneedle.strain.fetch.names import best_common, in_folders, parse_name
 
+DATASETS = Path(__file__).resolve().parents[4] / "config" / "datasets.tsv"
 QUICK = {"timeout_s": 0.4, "retries": 1, "backoff_s": 0.01}
 
 
@@ -86,6 +88,25 @@ def test_event_found_in_a_mirror(real_strain, tmp_path):
     strain = read(status["path"]["L1"])
     assert strain.gps_start + 8 <= status["gps"] <= strain.gps_end - 8
     assert len(in_folders([tmp_path / "out"])) == 2
+
+
+def test_event_files_are_held_to_the_published_checksums(real_strain, tmp_path):
+    names = ["H-H1_LOSC_4_V2-1126259446-32.hdf5", "L-L1_LOSC_4_V2-1126259446-32.hdf5"]
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    for name in names:
+        shutil.copy(real_strain / name, mirror / name)
+    status = events.fetch_event("GW150914", [mirror], False, tmp_path / "out", datasets=DATASETS)
+    assert status["status"] == "fetched"
+    data = (real_strain / names[1]).read_bytes()
+    assert b"Strain data" in data  # of the description: the file opens as before, and has its size
+    (mirror / names[1]).chmod(0o644)
+    (mirror / names[1]).write_bytes(data.replace(b"Strain data", b"strain data"))
+    status = events.fetch_event("GW150914", [mirror], False, tmp_path / "other", datasets=DATASETS)
+    assert status["status"] == "missing"
+    assert "sha256" in status["reason"]
+    assert names[1] in status["reason"]
+    assert [path.name for path in (tmp_path / "other").iterdir()] == [names[0]]
 
 
 def test_event_that_nobody_has_says_so(real_strain, tmp_path):

@@ -107,6 +107,24 @@ def test_truncated_file(tmp_path, kept):
         read(tmp_path / "cut.hdf5")
 
 
+@pytest.mark.parametrize("tail", ["cut", "zeros"])
+def test_a_file_that_ends_anywhere_is_named(tmp_path, tail):
+    """As a broken line or a machine without power leaves it, down to the first bytes."""
+    write_gwosc(tmp_path / "x.hdf5", noise(2048), 1000, "H1", 1024)
+    data = (tmp_path / "x.hdf5").read_bytes()
+    path, whole = tmp_path / "damaged.hdf5", read(tmp_path / "x.hdf5").values
+    for end in np.random.default_rng(0).integers(0, len(data), 200):
+        path.write_bytes(data[:end] + (bytes(len(data) - end) if tail == "zeros" else b""))
+        try:
+            values = read(path).values
+        except (TruncatedFile, NotHDF5, NotAStrainFile) as error:
+            sentence = str(error)
+        else:  # only what nobody reads is lost
+            sentence = str(path) if np.array_equal(values, whole) else "silently wrong"
+        assert str(path) in sentence
+        assert "\n" not in sentence
+
+
 def test_fewer_samples_than_the_header_says(tmp_path):
     write_gwosc(tmp_path / "x.hdf5", noise(4 * 4096), 1000, "H1")
     with h5py.File(tmp_path / "x.hdf5", "a") as file:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skyneedle.core.errors import BadSetting, DiskTooSmall, NoQuietTime
+from skyneedle.strain.fetch import download as fetching
 from skyneedle.strain.fetch import select
 from skyneedle.strain.fetch.background import background_index, fetch_planned
 from skyneedle.strain.fetch.gwosc_files import read
@@ -81,7 +82,7 @@ def test_one_bad_second_in_one_detector_splits_the_time():
     )
     # 1071-1090 has 19 s; 1091-1100 has 9 s, less than a window
     assert valid == [(1000, 1040), (1041, 1070), (1071, 1090)]
-    assert left_out == {"quality": 1, "injections": 1, "nan": 1, "events": 0, "short": 9}
+    assert left_out == {"quality": 1, "injections": 1, "nan": 1, "constant": 0, "events": 0, "short": 9}
     total = sum(b - a for a, b in valid) + sum(left_out.values())
     assert total == 100
 
@@ -149,14 +150,17 @@ def test_settings_are_checked():
         Settings(recipe="fixed")
     with pytest.raises(BadSetting, match="O9"):
         Settings(run="O9")
+    with pytest.raises(BadSetting, match=r"V1 did not observe in O1; set .*\['H1', 'L1'\]"):
+        Settings(detectors=("H1", "L1", "V1"))
 
 
 RATE = 16  # The masks are what matters here.
 
 
 @pytest.fixture
-def mirror(make_strain, tmp_path):
+def mirror(make_strain, tmp_path, monkeypatch):
     """Six times of 256 s; L1 lacks the third and always has CW injections, the fifth has a bad stretch."""
+    monkeypatch.setattr(fetching, "SAMPLE_RATE", RATE)
     folder = tmp_path / "mirror"
     for k in range(6):
         start = START + 4096 * k
@@ -219,7 +223,8 @@ def test_missing_files_are_counted_not_fatal(mirror, tmp_path):
     assert START + 4096 not in {entry["gps_start"] for entry in index}
 
 
-def test_event_in_the_background_is_left_out(make_strain, tmp_path):
+def test_event_in_the_background_is_left_out(make_strain, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetching, "SAMPLE_RATE", RATE)
     for detector in ("H1", "L1"):
         make_strain(tmp_path / "m", detector, 1126259334, 256, rate=RATE)  # GW150914 in the middle
     settings = Settings(shares={"training": 1.0})

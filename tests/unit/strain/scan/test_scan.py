@@ -1,6 +1,7 @@
 import functools
 import json
 import math
+import shutil
 import textwrap
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,12 +14,13 @@ from safetensors.torch import save_file
 
 from skyneedle import cli
 from skyneedle.core import inference
-from skyneedle.core.errors import FolderBusy, SourceUnavailable
+from skyneedle.core.errors import DiskTooSmall, FolderBusy, SourceUnavailable
 from skyneedle.core.runtime import exclusive
 from skyneedle.strain import networks, preprocess
 from skyneedle.strain.fetch import archive
 from skyneedle.strain.fetch.gwosc_files import write_gwosc
-from skyneedle.strain.scan import outputs, search, sources, trained
+from skyneedle.strain.fetch.names import parse_name
+from skyneedle.strain.scan import intervals, outputs, search, trained
 from skyneedle.strain.scan.plan import make
 
 START = 1126259446
@@ -272,6 +274,40 @@ def test_real_event_files_are_judged(real_strain, weights, tmp_path, capsys):
     assert (tmp_path / "out" / "triggers.csv").is_file()
 
 
+@pytest.mark.parametrize("n", [1, 3])
+def test_one_and_three_detectors(n, tmp_path):
+    names = ("H1", "L1", "V1")[:n]
+    stem = write_network(
+        tmp_path / "net", networks.build("fcn", detectors=n, channels=4), n_detectors=n, recipe="faithful"
+    )
+    strain = np.stack([noise(20, seed) for seed in range(n)])
+    for name, series in zip(names, strain, strict=True):
+        write_gwosc(
+            tmp_path / "strain" / f"{name[0]}-{name}_GWOSC_4KHZ_R1-{START}-20.hdf5", series, START, name
+        )
+    given = {name: [tmp_path / "strain"] for name in reversed(names)}  # the network's order counts
+    _, logits = logits_of(given, stem, tmp_path / "state")
+    network, card = inference.load(stem)
+    pieces = [
+        inference.slide(network, x, card["normalisation"]) for _, x in preprocess.stream(strain, "faithful")
+    ]
+    np.testing.assert_allclose(logits, np.concatenate(pieces), atol=1e-5)
+    out = tmp_path / "out"
+    found = search.scan(given, weights=stem, threshold=1e-9, out=out, tell=lambda _: None)
+    assert len(found) == len(list((out / "pictures").iterdir())) == 1
+
+
+def test_of_a_folder_with_both_rates_the_4_khz_files_are_read(pair, weights, tmp_path):
+    given, strain = pair
+    many = np.repeat(strain[0, : 20 * RATE], 4)
+    write_gwosc(tmp_path / f"H-H1_GWOSC_16KHZ_R1-{START}-20.hdf5", many, START, "H1", 16384)
+    write_gwosc(tmp_path / f"H-H1_GWOSC_4KHZ_R1-{START}-20.hdf5", strain[0, : 20 * RATE], START, "H1")
+    told = []
+    plan = planned(given | {"H1": [tmp_path]}, weights, tmp_path / "out", tell=told.append)
+    assert [part.path.count("4KHZ") for part in plan.tracks[0].parts] == [1]
+    assert any("H1: 1 of 2 files" in line for line in told)
+
+
 # --- killed and again
 
 
@@ -344,7 +380,7 @@ def test_the_network_that_comes_along_fits_the_detectors_given(tmp_path):
         write_network(tmp_path / name, networks.build("fcn", detectors=n, channels=4), n_detectors=n)
         (tmp_path / f"operating_point_{name}.json").write_text("{}")
     found = {
-        given: trained.find(None, given.split(), [tmp_path]).stem.name
+        given: trained.find(None, given.split(), tmp_path).stem.name
         for given in ("H1", "H1 L1", "L1 H1 V1", "", "L1")
     }
     assert found == {"H1": "fcn_h1", "H1 L1": "fcn", "L1 H1 V1": "fcn_h1l1v1", "": "fcn", "L1": "fcn"}
@@ -465,10 +501,20 @@ def test_files_are_asked_of_the_archive_only_for_what_is_lacking(mirror, monkeyp
         asked.append((detector, spans))
         raise SourceUnavailable("the archive is closed")
 
-    monkeypatch.setattr(sources, "_listed", listed)
+    monkeypatch.setattr(intervals, "_listed", listed)
     span = ((START + 30) * RATE, (START + 50) * RATE)
-    sources.fetch(["H1"], span, [mirror], tmp_path, lambda _: None)
+    intervals.fetch(["H1"], span, [mirror], tmp_path, lambda _: None)
     assert asked == [("H1", [((START + 45) * RATE, (START + 50) * RATE)])]
+
+
+def test_a_full_disk_is_seen_before_the_first_file_of_an_interval(mirror, server, monkeypatch, tmp_path):
+    names = [parse_name(f"{server}/H-H1_GWOSC_4KHZ_R1-{START + 4096 * k}-4096.hdf5") for k in range(3)]
+    monkeypatch.setattr(intervals, "_listed", lambda *_: names)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(2**40, 2**40, 10**9))
+    span = (START * RATE, (START + 3 * 4096) * RATE)
+    with pytest.raises(DiskTooSmall, match=r"0\.4 GB are to be fetched"):
+        intervals.fetch(["H1"], span, [], tmp_path / "out", lambda _: None)
+    assert not (tmp_path / "out").exists()
 
 
 # --- bad input
@@ -496,6 +542,11 @@ def damage(kind, folder):
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     elif kind == "html":
         path.write_text("<!DOCTYPE html><html><body>Log in</body></html>")
+    elif kind == "gap":
+        path.unlink()
+        path = folder / "h1"
+        write_gwosc(path / "a.hdf5", strain[: 10 * RATE], START, "H1")
+        write_gwosc(path / "b.hdf5", strain[11 * RATE :], START + 11, "H1")
     elif kind == "empty folder":
         path.unlink()
         path.mkdir()
@@ -512,6 +563,7 @@ BAD = {
     "16 kHz": ("16384 Hz", "resample it to 4096 Hz"),
     "2 kHz": ("2048 Hz", "4096 Hz"),
     "short": ("15.000 s", "at least 16 s"),
+    "gap": ("without a gap is 10.000 s", "at least 16 s"),
     "constant": ("constant", "choose another time"),
     "other time": ("different times", f"{START + 4096}"),
     "other detector": ("strain of L1, given as H1", "write L1="),
@@ -596,7 +648,7 @@ def test_card_as_training_writes_it(tmp_path):
 
 def test_no_network_comes_along(tmp_path):
     with pytest.raises(trained.UnknownNetwork, match="make results"):
-        trained.find(None, ["H1"], [tmp_path])
+        trained.find(None, ["H1"], tmp_path)
 
 
 def test_a_detector_that_the_network_does_not_take_is_told(pair, weights, tmp_path):

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from skyneedle.core.errors import BadSetting, NoQuietTime, TruncatedFile, WrongSampleRate
+from skyneedle.core.errors import BadSetting, NoQuietTime, NotAStrainFile, StrainHasNaN, WrongSampleRate
 from skyneedle.core.seeds import generator
 from skyneedle.strain.fetch.gwosc_files import write_gwosc
 from skyneedle.strain.simulate import background, examples, noise
@@ -133,8 +133,13 @@ def test_a_set_without_quiet_time_is_named(archive):
 def test_bad_files_are_named(tmp_path):
     path = tmp_path / "H-H1_TEST-100-20.hdf5"
     write_gwosc(path, np.random.default_rng(0).standard_normal(20 * 4096), 100, "H1")
-    with pytest.raises(TruncatedFile, match="fetch"):
+    with pytest.raises(NotAStrainFile, match="the file holds 100"):
         background.read_samples(str(path), 110.0, 65536)
+    values = np.random.default_rng(0).standard_normal(20 * 4096)
+    values[7 * 4096] = np.nan
+    write_gwosc(path, values, 100, "H1")
+    with pytest.raises(StrainHasNaN, match="107-108"):
+        background.read_samples(str(path), 100.0, 65536)
     write_gwosc(path, np.random.default_rng(0).standard_normal(20 * 16384), 100, "H1", sample_rate=16384)
     with pytest.raises(WrongSampleRate, match="16384"):
         background.read_samples(str(path), 100.0, 65536)

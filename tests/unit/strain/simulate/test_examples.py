@@ -163,6 +163,20 @@ def test_times_of_corrected_examples():
     assert len({row["event_index"] for row in rows}) == 12
 
 
+def test_the_three_times_of_an_event():
+    """Spec F11: the strain in H1 is largest 1 to 10 ms before the reference time, which is not geocentric."""
+    lead = []
+    for number in range(8):
+        example = examples.example(number, QUIET, 7)
+        row = example.row
+        largest = row["window_gps"] + np.abs(example.signal[0]).argmax() / 4096
+        assert row["gps_peak_h1"] == pytest.approx(largest, abs=1e-6)
+        lead.append(row["gps_h1"] - row["gps_peak_h1"])
+    assert min(lead) > 0.0005
+    assert max(lead) < 0.015
+    assert np.std(lead) > 1 / 4096
+
+
 def test_times_of_faithful_examples(faithful):
     for example in faithful:
         row = example.row
