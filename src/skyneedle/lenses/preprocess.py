@@ -246,9 +246,8 @@ def measure(
         size: pixels a side of the network's input.
         rows: indices of the training examples; all if left out. At most 2,000 of them, evenly spread, are
             read, and at most 200 for the sky noise.
-        sky_sigma: standard deviation of the sky in the raw stamps, one for each band. If left out, the one
-            that the set's attributes ``bands`` and ``sky_sigma`` give, as simulated sets do; without these
-            the median of ``sky_noise`` over the images.
+        sky_sigma: standard deviation of the sky in the raw stamps, one for each band; ``survey_sky`` if left
+            out.
 
     Raises:
         ConstantStamp: if a band does not vary in most images, so that it has no sky noise.
@@ -257,21 +256,33 @@ def measure(
     rows = np.arange(len(data)) if rows is None else np.asarray(rows)
     rows = _spread(rows, STATISTICS_FROM)
     if sky_sigma is None:
-        known = dict(
-            zip(data.attributes.get("bands", ()), data.attributes.get("sky_sigma", ()), strict=False)
-        )
-        sky_sigma = [known[band] for band in bands] if set(bands) <= set(known) else sky_of(data, bands, rows)
+        sky_sigma = survey_sky(data, bands, rows)
     ones = (1.0,) * len(bands)
     plain = Scaling(tuple(bands), size, "corrected", tuple(sky_sigma), (0.0,) * len(bands), ones)
     sums = np.zeros((2, len(bands)))
     for block in _blocks(rows):
-        images = plain(**_read(data, bands, block)).astype(np.float64)
+        images = plain(**read(data, bands, block)).astype(np.float64)
         sums += images.sum(axis=(0, 2, 3)), np.square(images).sum(axis=(0, 2, 3))
     mean, square = sums / (len(rows) * size**2)
     std = np.sqrt(np.maximum(square - mean**2, 0))
     return Scaling(
         tuple(bands), size, "corrected", plain.sky_sigma, tuple(mean.tolist()), tuple(std.tolist())
     )
+
+
+def survey_sky(data: "DataSet", bands: Sequence[str], rows: np.ndarray | None = None) -> tuple[float, ...]:
+    """Standard deviation of the sky in the raw stamps of a set, one for each band, in their unit.
+
+    What the set's attributes ``bands`` and ``sky_sigma`` say, as those of simulated sets do; where they do
+    not, or the images are stretched, the median of ``sky_noise`` over the rows (all if left out).
+
+    Raises:
+        ConstantStamp: if a band does not vary in most images.
+    """
+    known = dict(zip(data.attributes.get("bands", ()), data.attributes.get("sky_sigma", ()), strict=False))
+    if set(bands) <= set(known) and data.attributes.get("stretch", "linear") == "linear":
+        return tuple(float(known[band]) for band in bands)
+    return sky_of(data, bands, np.arange(len(data)) if rows is None else rows)
 
 
 def sky_of(data: "DataSet", bands: Sequence[str], rows: np.ndarray) -> tuple[float, ...]:
@@ -283,7 +294,7 @@ def sky_of(data: "DataSet", bands: Sequence[str], rows: np.ndarray) -> tuple[flo
     rows = _spread(rows, SKY_FROM)
     noise = {band: np.empty(len(rows)) for band in bands}
     for i, block in enumerate(_blocks(rows)):
-        arrays = _read(data, bands, block)
+        arrays = read(data, bands, block)
         for band in bands:
             stamps = select(band, arrays.get("vis"), arrays.get("nisp"))
             noise[band][i * BLOCK : i * BLOCK + len(block)] = sky_noise(stamps)
@@ -305,5 +316,19 @@ def _blocks(rows: np.ndarray) -> list[np.ndarray]:
     return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]
 
 
-def _read(data: "DataSet", bands: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
-    return {name: data.read(name, rows) for name in sorted({_array_of(band) for band in bands})}
+def read(data: "DataSet", bands: Sequence[str], rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Raw stamps of some examples, the arguments of a ``Scaling``: ``vis``, ``nisp`` or both.
+
+    Raises:
+        MissingBand: if the set lacks an array that the bands need.
+    """
+    arrays = {}
+    for name in sorted({_array_of(band) for band in bands}):
+        try:
+            arrays[name] = data.read(name, rows)
+        except KeyError:
+            raise MissingBand(
+                f"{data.shards[0].parent}: no array '{name}', which the bands {', '.join(bands)} need; take "
+                "a network without these, or a set that has them."
+            ) from None
+    return arrays
