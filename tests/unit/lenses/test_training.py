@@ -169,6 +169,7 @@ def test_faithful_scales_image_by_image_and_turns_none(sets, tmp_path):
         "sky_sigma": (),
         "mean": (),
         "std": (),
+        "softening": 30.0,
     }
     assert predicted(tmp_path, sets["testing"])["logit"].notna().all()
 
