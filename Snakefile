@@ -39,6 +39,7 @@ if "strain" in config["experiments"]:
 if "lenses" in config["experiments"]:
 
     include: "workflow/rules/lenses.smk"
+    include: "workflow/rules/lenses_networks.smk"
 
 
 include: "workflow/rules/scoreboard.smk"

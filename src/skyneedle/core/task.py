@@ -24,6 +24,7 @@ from skyneedle.core.seeds import generator
 
 BATCHES_BETWEEN_QUESTIONS = 25
 WARM_UP = 0.1  # of a training with the cosine schedule
+DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 SECONDS_BETWEEN_LINES = 30.0  # of progress within an epoch, where there is no terminal
 
 
@@ -41,6 +42,8 @@ class Settings:
         plateau_factor: what the learning rate is multiplied by when the validation loss stops falling.
         plateau_patience: epochs without improvement before that.
         min_learning_rate: where that ends.
+        dropout_from_epoch: epochs at the start without dropout, which can keep a network at the constant
+            answer.
         early_stopping: epochs without improvement after which training ends; None trains all epochs.
         precision: 32-true, bf16-mixed or 16-mixed.
         channels_last: memory layout of images.
@@ -57,6 +60,7 @@ class Settings:
     plateau_factor: float = 0.5
     plateau_patience: int = 8
     min_learning_rate: float = 1e-6
+    dropout_from_epoch: int = 0
     early_stopping: int | None = None
     precision: str = "32-true"
     channels_last: bool = False
@@ -160,6 +164,10 @@ class Task(lightning.LightningModule):
         self.saved_at = time.monotonic()
 
     def on_train_epoch_start(self) -> None:
+        for module in self.network.modules():
+            if isinstance(module, DROPOUT):
+                # A function of the epoch alone, so an interrupted training needs to remember nothing.
+                module.train(self.epoch >= self.settings.dropout_from_epoch)
         self.started = time.monotonic()
         total = self.settings.epochs
         self.progress = _Progress(

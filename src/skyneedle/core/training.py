@@ -132,6 +132,9 @@ def _check(train: Examples, validation: Examples, settings: Settings, device: st
             min(train.n, validation.n) < 1
         ),
         "epochs, batch_size, devices and learning_rate must be above 0": min(positive) <= 0,
+        f"dropout_from_epoch is {settings.dropout_from_epoch}, expected 0 or more": (
+            settings.dropout_from_epoch < 0
+        ),
     }
     for problem, is_there in problems.items():
         if is_there:

@@ -25,6 +25,7 @@ from skyneedle.core.inference import build_known
 
 NON_LENS, LENS = 0, 1  # columns of the logits
 ALL_BANDS = ("J", "Y", "H", "VIS")  # the order of the published weights; the paper's text has VIS, Y, J, H
+REQUIRED_ATTRIBUTES = ("size",)  # of a network of one's own, beside ``bands``
 DROPOUT = 0.2
 # Output channels, kernel size, and whether a 2 x 2 pooling follows.
 OU66_LAYERS = (
@@ -100,8 +101,6 @@ class LensNetwork(nn.Module):
 
     def set_dropout(self, share: float) -> None:
         """Leave out this share of units in training from now on; 0 switches dropout off.
-
-        Training may begin without dropout and switch it on once the network has left the constant answer.
 
         Raises:
             BadSetting: if the share is not in [0, 1).

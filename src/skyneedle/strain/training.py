@@ -1,7 +1,5 @@
 """Train and run the networks of strain: what ``core.training`` cannot know, which is labels and detectors."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from skyneedle.core.batches import Examples
 from skyneedle.core.errors import BadSetting, DetectorMismatch, OneClassOnly
 from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
-from skyneedle.core.store import DataSet
+from skyneedle.core.store import DataSet, digest
 from skyneedle.strain import preprocess
 from skyneedle.strain.networks import output_grid
 
@@ -83,18 +81,13 @@ def train(
         normalisation=normalisation | {"detectors": list(network["detectors"])},
         provenance=job.provenance | {"recipe": recipe, "scale": scale},
         fingerprint=" ".join(
-            (job.provenance["code"], job.provenance["settings"], digest(train_set), digest(validation_set))
+            (
+                job.provenance["code"],
+                job.provenance["settings"],
+                *(digest(data, ["strain"]) for data in (train_set, validation_set)),
+            )
         ),
     )
-
-
-def digest(data: DataSet) -> str:
-    """Hash of a set's truth and of one example a shard: a training must not go on with other data."""
-    parts = hashlib.sha256(json.dumps(data.attributes, sort_keys=True).encode())
-    parts.update(data.table.to_csv(index=False).encode())
-    for path in data.shards:
-        parts.update(DataSet(path).read("strain", 0).tobytes())
-    return parts.hexdigest()[:16]
 
 
 def predict(weights: str | Path, shards: Sequence[str | Path], folder: str | Path, *, job: Job) -> None:

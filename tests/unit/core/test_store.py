@@ -31,7 +31,7 @@ def test_reads_across_shards_in_any_order(folder):
     assert data.attributes == {"seed": 7, "detectors": ["H1"]}
     assert data.table["id"].tolist() == list(range(8))
     assert data.table["glitch"].tolist() == ["", "", "blip", "", "", "", "", ""]
-    for rows in ([7, 0, 4, 0], np.array([3, 4, 5]), slice(2, 7, 2), slice(None)):
+    for rows in ([7, 0, 4, 0], [3, 0, 2, 2], np.array([3, 4, 5]), slice(2, 7, 2), slice(None)):
         expected = np.arange(8)[rows]
         assert data.read("strain", rows)[:, 0].tolist() == expected.tolist()
     assert data.read("strain", 6).tolist() == [6.0] * 5
@@ -49,6 +49,17 @@ def test_blocks_cover_everything_once(folder):
     data = store.DataSet(folder)
     seen = [value for _, block in data.blocks("strain", 3) for value in block[:, 0].tolist()]
     assert seen == list(range(8))
+
+
+def test_other_data_are_another_fingerprint(folder):
+    one = store.digest(store.DataSet(folder), ["strain"])
+    assert store.digest(store.DataSet(folder), ["strain"]) == one
+    path = folder / "002.h5"
+    shard = store.DataSet(path)
+    strain = shard.read("strain", slice(None))
+    strain[0, 0] += 1
+    store.write(path, {"strain": strain}, shard.table, shard.attributes)
+    assert store.digest(store.DataSet(folder), ["strain"]) != one
 
 
 def _first_value(data, row, answers):

@@ -163,6 +163,32 @@ def test_interrupted_training_ends_with_the_same_bytes(own, tmp_path, at, checkp
     assert counted["n"] <= 4 * (3 - at[0]) - from_batch
 
 
+def test_dropout_starts_with_the_epoch_asked_for(own, tmp_path):
+    late = own | {"name": "late"}
+    never = own | {"name": "never"}
+    for name, network, start in (("late", late, 2), ("never", never, 9), ("always", own, 0)):
+        fit(network, tmp_path / name, epochs=3, dropout_from_epoch=start)
+    losses = {
+        name: pd.read_csv(tmp_path / name / "history.csv").loss.to_numpy().reshape(3, 2)
+        for name in ("late", "never", "always")
+    }
+    assert (losses["late"][:2] == losses["never"][:2]).all()
+    assert (losses["late"][2] != losses["never"][2]).all()
+    assert losses["always"][0, 0] != losses["never"][0, 0]
+    with pytest.raises(BadSetting, match="dropout_from_epoch is -1"):
+        fit(own, tmp_path, dropout_from_epoch=-1)
+
+
+@pytest.mark.parametrize("at", [(1, 2), (2, 0), (2, 2)])
+def test_interruption_around_the_start_of_dropout_changes_nothing(own, tmp_path, at):
+    options = {"checkpoint_minutes": 0.0, "dropout_from_epoch": 2}
+    fit(own, tmp_path / "whole", **options)
+    with pytest.raises(Stop):
+        fit(own, tmp_path / "cut", train=stopping(examples(30), at), **options)
+    fit(own, tmp_path / "cut", **options)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
+
+
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[3])

@@ -45,7 +45,9 @@ def stamps(fluxes, noise=0.0, seed=0):
 
 def corrected(size=66, bands=ALL, factor=1.0):
     n = len(bands)
-    return Scaling(bands, size, "corrected", [factor * SKY[band] for band in bands], [0.4] * n, [1.5] * n)
+    return Scaling(
+        bands, size, "corrected", [factor * SKY[band] for band in bands], [0.4] * n, [1.5] * n, 2.0
+    )
 
 
 # --- resizing
@@ -104,8 +106,10 @@ def test_faithful_scaling_erases_colour_and_brightness_and_corrected_keeps_them(
 def test_corrected_scaling_by_hand():
     vis, nisp = stamps([dict.fromkeys(ALL, 30.0)], noise=1.0)
     x = corrected(200)(vis, nisp)
-    np.testing.assert_allclose(x[0, 3], (np.arcsinh(vis[0] / SKY["VIS"]) - 0.4) / 1.5, rtol=1e-4, atol=1e-5)
-    enlarged = preprocess.resize(nisp[0, 1], 200) / (SKY["Y"] * preprocess.noise_gain(66, 200))
+    np.testing.assert_allclose(
+        x[0, 3], (np.arcsinh(vis[0] / (2 * SKY["VIS"])) - 0.4) / 1.5, rtol=1e-4, atol=1e-5
+    )
+    enlarged = preprocess.resize(nisp[0, 1], 200) / (2 * SKY["Y"] * preprocess.noise_gain(66, 200))
     np.testing.assert_allclose(x[0, 1], (np.arcsinh(enlarged) - 0.4) / 1.5, rtol=1e-4, atol=1e-5)
 
 
@@ -120,7 +124,7 @@ def test_sky_noise_enters_every_band_and_size_with_the_same_width():
     vis, nisp = stamps([dict.fromkeys(ALL, 0.0)] * 4, noise=1.0)
     for size in (66, 200):
         x = corrected(size)(vis, nisp) * 1.5 + 0.4
-        widths = np.sinh(x).std(axis=(0, 2, 3))
+        widths = 2 * np.sinh(x).std(axis=(0, 2, 3))  # the softening is 2
         np.testing.assert_allclose(widths, 1, rtol=0.03)
 
 
@@ -237,6 +241,11 @@ def test_bad_stamps_are_refused_by_name():
             {"bands": ("VIS",), "size": 66, "sky_sigma": (1,), "mean": (np.nan,), "std": (1,)},
             BadSetting,
             "mean",
+        ),
+        (
+            {"bands": ("VIS",), "size": 66, "sky_sigma": (1,), "mean": (0,), "std": (1,), "softening": 0},
+            BadSetting,
+            "softening is 0",
         ),
     ],
 )

@@ -170,15 +170,6 @@ def test_bad_targets_are_named(bad):
         training.Targets(**bad)
 
 
-def test_other_data_are_another_fingerprint(shards, tmp_path):
-    one = training.digest(store.DataSet(shards))
-    data = store.DataSet(shards)
-    strain = data.read("strain", slice(None)).copy()
-    strain[0, 0, 0] += 1
-    store.write(tmp_path / "other.h5", {"strain": strain}, data.table, data.attributes)
-    assert training.digest(store.DataSet(tmp_path / "other.h5")) != one
-
-
 def test_a_network_of_ones_own_trains_and_predicts(shards, tmp_path):
     """The worked example of the README: one file and one entry of the configuration."""
     source = tmp_path / "mine.py"

@@ -16,8 +16,8 @@ from scipy import signal
 
 from skyneedle.core import store
 from skyneedle.core.errors import DetectorMismatch, OneClassOnly, StrainTooShort
+from skyneedle.core.tables import write_json
 from skyneedle.strain.evaluate.match import Source, open_set
-from skyneedle.strain.evaluate.tables import write_json
 from skyneedle.strain.preprocess import OUTPUT_OFFSET, RECEPTIVE_FIELD, SAMPLE_RATE
 
 NAME = "excess_power"

@@ -10,9 +10,9 @@ import pandas as pd
 from skyneedle.core import metrics
 from skyneedle.core.errors import OneClassOnly
 from skyneedle.core.store import DataSet
+from skyneedle.core.tables import write_csv, write_json
 from skyneedle.strain import preprocess
 from skyneedle.strain.evaluate import baseline, classifier, postprocess, score, streams
-from skyneedle.strain.evaluate.tables import write_csv, write_json
 
 POSITIONS_S = tuple(np.arange(0.05, 1.0, 0.1).round(2))
 MOST_EXAMPLES = 120  # for the response over positions: 10 windows each

@@ -9,10 +9,10 @@ import pandas as pd
 
 from skyneedle.core import metrics
 from skyneedle.core.store import DataSet
+from skyneedle.core.tables import write_json
 from skyneedle.strain import preprocess
 from skyneedle.strain.evaluate.match import TOLERANCE_S
 from skyneedle.strain.evaluate.postprocess import DEFAULT_THRESHOLD, DEFAULT_WINDOW
-from skyneedle.strain.evaluate.tables import write_json
 
 SNR_BINS = 30  # of Fig. 4
 

@@ -16,10 +16,10 @@ from skyneedle.core.errors import (
     StrainHasGap,
     WrongSampleRate,
 )
+from skyneedle.core.tables import write_csv, write_json, write_parquet
 from skyneedle.strain.evaluate import postprocess
 from skyneedle.strain.evaluate.match import TOLERANCE_S
 from skyneedle.strain.evaluate.streams import Scorer, Series, apply_to_stream, judged_span, scorer_of
-from skyneedle.strain.evaluate.tables import write_csv, write_json, write_parquet
 from skyneedle.strain.preprocess import RAW_SAMPLE_RATE, SAMPLE_RATE, normalise, stream
 
 # Catalogues give the time at the Earth's centre; a detector on its surface sees the wave up to 21.3 ms

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from skyneedle.core import metrics
+from skyneedle.core import metrics, tables
 from skyneedle.core.errors import GridMismatch
 from skyneedle.core.seeds import generator
-from skyneedle.strain.evaluate import tables
 from skyneedle.strain.evaluate.match import (
     TOLERANCE_S,
     WINDOWS,

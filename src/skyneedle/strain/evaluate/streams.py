@@ -10,10 +10,10 @@ import pandas as pd
 
 from skyneedle.core import metrics
 from skyneedle.core.errors import DetectorMismatch, GridMismatch, OneClassOnly, StrainHasGap
+from skyneedle.core.tables import write_csv, write_parquet
 from skyneedle.strain.evaluate import baseline, postprocess
 from skyneedle.strain.evaluate.match import TOLERANCE_S, coincident, match
 from skyneedle.strain.evaluate.postprocess import FINE, Grid
-from skyneedle.strain.evaluate.tables import write_csv, write_parquet
 from skyneedle.strain.preprocess import OUTPUT_OFFSET, RECEPTIVE_FIELD, SAMPLE_RATE, stream
 
 Pieces = Iterable[tuple[float, np.ndarray]]

@@ -18,8 +18,10 @@ def write_csv(table: pd.DataFrame, path: str | Path) -> None:
         finite.to_csv(partial, index=False, lineterminator="\n")
 
 
-def write_parquet(table: pd.DataFrame, path: str | Path) -> None:
-    """Write a table as parquet."""
+def write_parquet(table: pd.DataFrame, path: str | Path, attributes: Mapping[str, Any] | None = None) -> None:
+    """Write a table as parquet; attributes, anything that JSON can hold, come back as ``table.attrs``."""
+    table = table.copy(deep=False)
+    table.attrs = dict(attributes or {})
     with appearing(path) as partial:
         table.to_parquet(partial, index=False)
 
