@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from skyneedle.core import inference
+from skyneedle.core import inference, normalise
 from skyneedle.core.batches import Batches, Examples, epoch_rows, share_rows
 from skyneedle.core.errors import BadSetting
 from skyneedle.core.files import appearing
@@ -44,6 +44,7 @@ class Settings:
         min_learning_rate: where that ends.
         dropout_from_epoch: epochs at the start without dropout, which can keep a network at the constant
             answer.
+        batch_norm: normalise after each convolution in training; what is saved has it folded in.
         early_stopping: epochs without improvement after which training ends; None trains all epochs.
         precision: 32-true, bf16-mixed or 16-mixed.
         channels_last: memory layout of images.
@@ -61,6 +62,7 @@ class Settings:
     plateau_patience: int = 8
     min_learning_rate: float = 1e-6
     dropout_from_epoch: int = 0
+    batch_norm: bool = False
     early_stopping: int | None = None
     precision: str = "32-true"
     channels_last: bool = False
@@ -102,8 +104,7 @@ class Task(lightning.LightningModule):
         super().__init__()
         self.plan, self.settings = plan, plan.settings
         torch.manual_seed(int(generator(plan.seed, "weights").integers(2**62)))
-        spec = plan.network
-        self.network = inference.build(spec["source"], spec.get("options"), spec.get("registry"))
+        self.network = built(plan)
         prepare = getattr(self.network, "for_training", None)
         if callable(prepare):
             prepare()
@@ -281,12 +282,20 @@ class Task(lightning.LightningModule):
             "sums": sums,
             "seconds": seconds,
             "finished": self.finished,
-            "n_parameters": sum(parameter.numel() for parameter in self.network.parameters()),
         }
         self.saved_at = time.monotonic()
         if self.global_rank == 0:
             with appearing(self.plan.state_file) as partial:
                 torch.save(state, partial)
+
+
+def built(plan: Plan) -> nn.Module:
+    """The network of a plan as it is trained."""
+    spec = plan.network
+    network = inference.build(spec["source"], spec.get("options"), spec.get("registry"))
+    if plan.settings.batch_norm:
+        normalise.attach(network)
+    return network
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:

@@ -62,6 +62,8 @@ def train(
 
     train_set, validation_set = DataSet(train_shards), DataSet(validation_shards)
     settings = dict(network["training"])
+    if recipe == "faithful":
+        settings |= {"batch_norm": False, "dropout_from_epoch": 0}
     n = min(settings.pop("max_examples", None) or len(train_set), len(train_set))
     labels, validation_labels = labels_of(train_set, n), labels_of(validation_set)
     bands, size = takes(inference.build(network["source"], network["options"], REGISTRY), network["source"])

@@ -189,6 +189,22 @@ def test_interruption_around_the_start_of_dropout_changes_nothing(own, tmp_path,
     assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
 
 
+def test_batch_normalisation_is_only_in_training(own, tmp_path):
+    """What is saved is the network as defined, and its loss is the one that training measured."""
+    options = {"checkpoint_minutes": 0.0, "batch_norm": True}
+    card = fit(own, tmp_path / "whole", **options)
+    with pytest.raises(Stop):
+        fit(own, tmp_path / "cut", train=stopping(examples(30), (1, 2)), **options)
+    fit(own, tmp_path / "cut", **options)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
+    assert card["n_parameters"] == 2 * 5 + 5 + 5 + 1
+    network, _ = inference.load(tmp_path / "whole" / "seed0")
+    x, target = toy(13, seed=9)
+    with torch.no_grad():
+        loss = nn.functional.binary_cross_entropy_with_logits(network.eval()(x), target)
+    assert float(loss) == pytest.approx(card["best_loss"], rel=1e-5)
+
+
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[3])
