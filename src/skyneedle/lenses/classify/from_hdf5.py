@@ -101,6 +101,8 @@ def _look_at(path: Path, bands: Sequence[str]) -> Listed:
                 if "id" in file
                 else None
             )
+    except SkyneedleError:
+        raise
     except (OSError, RuntimeError, ValueError) as error:
         raise TruncatedFile(f"{path}: ends early or is damaged ({error}); fetch it again.") from None
     labels = np.full(n, -1)
@@ -170,6 +172,11 @@ def _check_scales(file: h5py.File, known: Mapping, path: Path, bands: Sequence[s
 @lru_cache(maxsize=2)
 def _opened(path: str, changed: int) -> h5py.File:
     return h5py.File(path, "r", rdcc_nbytes=CACHE_BYTES)
+
+
+def close() -> None:
+    """Close the files that were kept open to read on in them."""
+    _opened.cache_clear()
 
 
 def _read(path: str, row: int, name: str, bands: Sequence[str]) -> Stamp:

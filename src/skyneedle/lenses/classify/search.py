@@ -20,7 +20,7 @@ from skyneedle.core.device import check_device
 from skyneedle.core.errors import BadSetting, FolderBusy, SkyneedleError
 from skyneedle.core.progress import progress
 from skyneedle.core.runtime import exclusive
-from skyneedle.lenses.classify import sheet, trained
+from skyneedle.lenses.classify import from_hdf5, sheet, trained
 from skyneedle.lenses.classify.attribution import METHOD, attribute
 from skyneedle.lenses.classify.objects import Group, LeftOut, Tell
 from skyneedle.lenses.classify.outputs import Plan, Scaler, judge_all
@@ -83,6 +83,8 @@ def classify(
             with suppress(OSError):  # what is not empty stays
                 plan.out.rmdir()
         raise
+    finally:
+        from_hdf5.close()
     return table
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -21,8 +21,7 @@ DEFAULTS = ("ou200", "ou66")  # the first of these that is there
 PUBLISHED_ENDING = ".pt"
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """From where on a stamp is called a lens.
 
     Attributes:
@@ -100,8 +99,8 @@ def find(network: str | Path | None = None, folder: Path = REFERENCE) -> Trained
         if not beside.is_file():
             known = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
             raise UnknownNetwork(
-                f"Network '{network}' does not come with this installation ({known} does); name the weights "
-                f"of a run, such as results/laptop/lenses/models/{network}/seed0."
+                f"Network '{network}' does not come with this installation (there: {known}); name the "
+                f"weights of a run, such as results/laptop/lenses/models/{network}/seed0."
             )
         return _ours(beside)
     return _ours(path)
