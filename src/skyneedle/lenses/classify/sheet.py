@@ -105,7 +105,7 @@ def _caption(is_colour: bool, tiles: Sequence[Tile], method: str) -> str:
     )
     text = f"Stamps of 20 arcsec, {shown}; inverse hyperbolic sine over {SKY}, white at {WHITE} of them."
     if method:
-        text += f" Beside each: {method}; red speaks for a lens, blue against, to the 99.5th percentile."
+        text += f" Beside each: {method}; red speaks for a lens, blue against, to the 99.9th percentile."
     return text
 
 
@@ -117,6 +117,6 @@ def _show(axes: Axes, tile: Tile, is_colour: bool) -> None:
 
 
 def _show_map(axes: Axes, attribution: np.ndarray) -> None:
-    most = float(np.percentile(np.abs(attribution), 99.5)) or 1.0
+    most = float(np.percentile(np.abs(attribution), 99.9)) or 1.0
     axes.imshow(attribution, origin="lower", cmap="RdBu_r", vmin=-most, vmax=most)
     axes.set_title("network's reasons", fontsize=5, pad=1.5)
