@@ -81,6 +81,13 @@ def test_is_the_negative_of_captums_occlusion(window, stride):
         np.testing.assert_allclose(-ours, theirs[:, band].numpy(), atol=1e-5)
 
 
+def test_in_double_precision_the_maps_are_the_same_to_rounding():
+    network, image, grid = small.network().double(), small.images(1)[0].double(), Grid(small.SIZE, 3, 2)
+    found = occlusion.occlude(network, image[None], grid, FILL.astype(np.float32), lens_logit)[0]
+    expected = by_hand(network, image, grid, FILL.astype(np.float32), lens_logit)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
 def test_batches_do_not_change_the_maps(monkeypatch):
     network, images, grid = small.network(), small.images(1), Grid(small.SIZE, 2, 2)
     whole = occlusion.occlude(network, images, grid, FILL, lens_logit)
