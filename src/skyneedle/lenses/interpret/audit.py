@@ -180,12 +180,12 @@ def chosen(sets: Mapping[str, DataSet], n: int) -> dict[str, tuple[str, np.ndarr
 
     Args:
         sets: testing, arcs, rings, and known where there is one.
-        n: images of each set, half of the testing set's lenses and half not; of the known lenses all.
+        n: images of each panel: lenses and non-lenses of the testing set, arcs, rings; known lenses all.
     """
     labels = sets["testing"].table["label"].to_numpy()
     picks = {
-        "lens": ("testing", spread(np.flatnonzero(labels == 1), n - n // 2)),
-        "non-lens": ("testing", spread(np.flatnonzero(labels == 0), n // 2)),
+        "lens": ("testing", spread(np.flatnonzero(labels == 1), n)),
+        "non-lens": ("testing", spread(np.flatnonzero(labels == 0), n)),
     }
     for name in ("arcs", "rings"):
         picks[name] = (name, spread(np.arange(len(sets[name])), n))
