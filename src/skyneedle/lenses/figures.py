@@ -39,7 +39,8 @@ def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapp
 # --- tiles
 
 
-def _vis(row: Any) -> np.ndarray:
+def vis_image(row: Any) -> np.ndarray:
+    """The image of a tile in VIS, shape (n, n)."""
     return np.asarray(row.vis, dtype=float).reshape(row.n, row.n)
 
 
@@ -49,7 +50,15 @@ def _composite(row: Any) -> np.ndarray:
     return pixels.reshape(side, side, 3)
 
 
-def _blank(axes: Axes) -> None:
+def log_stretched(row: Any) -> tuple[np.ndarray, float, float]:
+    """VIS from 0 at half the sky noise to 1 at the peak, logarithmic; and these two ends."""
+    image, low = vis_image(row), FLOOR * row.sky_sigma
+    high = max(float(image.max()), 2 * low)
+    return np.log(np.maximum(image, low) / low) / np.log(high / low), low, high
+
+
+def blank(axes: Axes) -> None:
+    """Axes without ticks, grid and frame, as wide as high."""
     axes.set(xticks=[], yticks=[])
     axes.set_box_aspect(1)
     axes.grid(False)
@@ -64,17 +73,15 @@ def _caption(axes: Axes, row: Any) -> None:
 
 def _log_tile(axes: Axes, row: Any) -> dict[str, float]:
     """VIS on a logarithmic scale from half the sky noise to the peak."""
-    image, low = _vis(row), FLOOR * row.sky_sigma
-    shown = np.log10(np.maximum(image, low))
-    high = max(float(image.max()), 2 * low)
-    axes.imshow(shown, origin="lower", cmap="gray", vmin=np.log10(low), vmax=np.log10(high))
+    shown, low, high = log_stretched(row)
+    axes.imshow(shown, origin="lower", cmap="gray", vmin=0, vmax=1)
     _caption(axes, row)
     return {"low": low, "high": high}
 
 
 def _linear_tile(axes: Axes, row: Any) -> dict[str, float]:
     """Values as they are saved, from the least to the 99.5th percentile."""
-    image = _vis(row)
+    image = vis_image(row)
     low, high = float(image.min()), float(np.percentile(image, 99.5))
     axes.imshow(image, origin="lower", cmap="gray", vmin=low, vmax=high)
     _caption(axes, row)
@@ -96,7 +103,7 @@ def _fill(
     """Draw tiles in reading order; places without an image say why."""
     drawn = []
     for place, axes in enumerate(grid.ravel()):
-        _blank(axes)
+        blank(axes)
         if place >= len(rows):
             plotting.panel_without_data(axes, reason)
             continue
