@@ -70,7 +70,8 @@ def fit(
         provenance: goes into the card.
         fingerprint: of code and data; a state with another one is discarded.
         loss: mean loss from logits (float32) and targets.
-        metrics: name to mean over a batch, from logits and targets; on the validation set, for the history.
+        metrics: name to mean over a batch, from logits and targets, for the history: on the validation set,
+            and on training examples as they were seen, before the step and with dropout.
         threads: CPU threads of each process; None leaves them.
         history: table of losses to write, ``history.csv`` beside the weights if not given; wall times go into
             ``history.timing.csv`` next to it.

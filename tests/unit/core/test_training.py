@@ -80,6 +80,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in OUTPUTS}
 
 
+def test_history_has_metrics_of_training_and_validation_examples(own, tmp_path):
+    # 30 examples in batches of 8: the last one is short, and must count less.
+    fit(own, tmp_path, epochs=2, metrics={"positives": lambda z, t: t.mean()})
+    history = pd.read_csv(tmp_path / "history.csv").set_index("split")["positives"]
+    assert history["train"].tolist() == pytest.approx([toy(30)[1].mean().item()] * 2)
+    assert history["validation"].tolist() == pytest.approx([toy(13, seed=9)[1].mean().item()] * 2)
+
+
 def test_learns_and_writes_its_files(own, tmp_path):
     card = fit(
         own, tmp_path, epochs=12, metrics={"accuracy": lambda z, t: ((z > 0) == (t > 0.5)).float().mean()}

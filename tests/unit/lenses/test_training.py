@@ -261,7 +261,9 @@ def test_labels_that_mean_nothing_teach_nothing(tmp_path):
         random[name] = shards
     train(random, tmp_path, epochs=4)
     found = predicted(tmp_path, random["testing"])
-    assert metrics.Ranking(found["label"], found["logit"]).auroc() == pytest.approx(0.5, abs=0.14)  # three sigma
+    assert metrics.Ranking(found["label"], found["logit"]).auroc() == pytest.approx(
+        0.5, abs=0.14
+    )  # three sigma
 
 
 class Stop(Exception):
