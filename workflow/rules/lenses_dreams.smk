@@ -79,7 +79,10 @@ NETWORKS_DRAWN = {
     "fig7_ou66": {"layers": "<results>/tables/wilde2022/table3_ou66.csv"},
     "fig8_ou200": {"layers": "<results>/tables/wilde2022/table4_ou200.csv"},
 }
-for _name, _figure in (("ou66", "fig14_kernels_ou66"), ("ou200", "fig15_kernels_ou200")):
+for _name, _figure in (
+    ("ou66", "fig14_kernels_ou66"),
+    ("ou200", "fig15_kernels_ou200"),
+):
     if _name in DREAM_NETWORKS:
         NETWORKS_DRAWN[_figure] = {
             "kernels": f"<results>/lenses/tables/kernels_{_name}.parquet"

@@ -91,7 +91,7 @@ def fig15(kernels: Table, stem: str | Path, provenance: Mapping[str, Any] | None
 def _kernels(kernels: Table, stem: str | Path, provenance: Any) -> list[Path]:
     table = plotting.read(kernels)
     n_rows = -(-len(table) // 2)
-    figure = plotting.new(plotting.PAGE_IN * 0.75, 1.52 * n_rows)
+    figure = plotting.new(plotting.PAGE_IN * 0.75, 1.56 * n_rows)
     grid = figure.subplots(n_rows, 4, squeeze=False)
     drawn = []
     for i, row in enumerate(table.itertuples(index=False)):
@@ -99,8 +99,8 @@ def _kernels(kernels: Table, stem: str | Path, provenance: Any) -> list[Path]:
         made = _nisp(_images(row.generated, row.bands, row.size))
         top = _nisp(_images(row.top, row.bands, row.top_size))
         whites = [_white(made), _white(top)]
-        _tile(left, made, whites[0], f"[{row.layer}, {row.kernel}]: {row.sigma_generated:+.1f} σ")
-        words = f"{row.id}: {_said(row.label)}, P {row.score:.2f}, {row.sigma_top:+.1f} σ"
+        _tile(left, made, whites[0], f"[{row.layer}, {row.kernel}]\n{row.sigma_generated:+.1f} σ")
+        words = f"{row.id}: {_said(row.label)}\nP {row.score:.2f}, {row.sigma_top:+.1f} σ"
         _tile(right, top, whites[1], words)
         drawn.append(
             {name: getattr(row, name) for name in ("network", "layer", "kernel", "id", "label", "score")}
@@ -143,7 +143,7 @@ def fig16(
     """
     table = plotting.read(dreams)
     networks = list(dict.fromkeys(table["network"]))
-    figure = plotting.new(plotting.PAGE_IN * max(len(networks), 1) / 2, 1.13 * len(DREAM_ROWS) + 0.3)
+    figure = plotting.new(plotting.PAGE_IN * max(len(networks), 1) / 2, 1.02 * len(DREAM_ROWS) + 0.3)
     drawn = []
     for index, (part, network) in enumerate(
         zip(figure.subfigures(1, len(networks), squeeze=False)[0], networks, strict=True)

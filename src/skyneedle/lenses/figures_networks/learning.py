@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from skyneedle.core import plotting
 
@@ -105,7 +106,7 @@ def _learning_panel(axes: Axes, name: str, table: pd.DataFrame, quantity: str) -
             }
             for row in here.itertuples()
         ]
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return drawn
 
 

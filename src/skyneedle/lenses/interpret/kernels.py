@@ -5,6 +5,7 @@ Source: Wilde et al. 2022, Secs. 5.2 and 5.5; spec A5.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -152,7 +153,8 @@ def summary(
         without both classes), n, and for each rank from 1 on top<rank> (id) and value<rank>.
     """
     n_top = min(n_top, len(ids))
-    both = labels is not None and 0 < np.sum(labels) < len(labels)
+    labels = np.full(len(ids), -1) if labels is None else np.asarray(labels)
+    both = set(labels.tolist()) == {0, 1}
     # Stable, so that of two equal images the first one comes first.
     order = np.argsort(-values, axis=0, kind="stable")[:n_top]
     rows = []
@@ -167,16 +169,17 @@ def summary(
     return pd.DataFrame(rows)
 
 
-def varied(table: pd.DataFrame, n: int) -> pd.DataFrame:
-    """Rows of the ``summary`` of ``n`` kernels to show: evenly spread over the layers, in each those whose
-    activation varies most from image to image, so that no dead kernel is shown."""
+def selective(table: pd.DataFrame, n: int) -> pd.DataFrame:
+    """Rows of the ``summary`` of ``n`` kernels to show: evenly spread over the layers, in each those that one
+    image activates farthest above the mean, in standard deviations, so that no dead kernel is shown."""
     layers = list(dict.fromkeys(table["layer"]))
     shares = np.bincount(np.linspace(0, len(layers) - 1, n).round().astype(int), minlength=len(layers))
+    excess = ((table["value1"] - table["mean"]) / table["std"].where(table["std"] > 0)).fillna(-1.0)
     parts = [
-        table[table["layer"] == layer].nlargest(int(share), "std")
+        excess[table["layer"] == layer].nlargest(int(share)).index
         for layer, share in zip(layers, shares, strict=True)
     ]
-    return pd.concat(parts).sort_index()
+    return table.loc[sorted(place for part in parts for place in part)]
 
 
 # --- generated kernel images
@@ -256,14 +259,16 @@ def generated(
                 grown = _as_published(value, tensor, steps)
             else:
                 unit = torch.tensor([max(scatter[i], 1e-12) for i in places], device=device)
-                grown = dreams.grow(
-                    lambda x, value=value, unit=unit: value(x) / unit, tensor, scaling, limits, steps
-                )
+                grown = dreams.grow(partial(_in_units, value, unit), tensor, scaling, limits, steps)
             with torch.no_grad():
                 ends = value(grown).cpu().numpy()
             for row, i in enumerate(places):
                 images[kernels[i]], reached[kernels[i]] = grown[row].cpu().numpy(), float(ends[row])
     return np.stack([images[kernel] for kernel in kernels]), np.array([reached[one] for one in kernels])
+
+
+def _in_units(value: dreams.Response, unit: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+    return value(images) / unit
 
 
 def _start(kernel: Kernel, scaling: Scaling, recipe: str, seed: int) -> np.ndarray:

@@ -72,8 +72,14 @@ def write(
     scaling = scaling_of(card)
     limits = dreams.bounds(training_set, for_survey(scaling, training_set))
     seen = Subject(
-        *(network.to(job.device), card["name"], for_survey(scaling, data)),
-        *(limits, data, recipe, job.seed, job.device),
+        network=network.to(job.device),
+        name=card["name"],
+        scaling=for_survey(scaling, data),
+        limits=limits,
+        data=data,
+        recipe=recipe,
+        seed=job.seed,
+        device=job.device,
     )
     attributes = {"network": seen.name, "recipe": recipe, "provenance": dict(job.provenance)}
     steps = (settings["class_image_steps"], settings["deep_dream_steps"])
@@ -81,7 +87,7 @@ def write(
     values, summary = activation_tables(seen, settings["n_images"])
     tables.write_parquet(values, out["activations"], attributes)
     tables.write_csv(summary, out["summary"])
-    shown = kernels.varied(summary, settings["n_kernels"])
+    shown = kernels.selective(summary, settings["n_kernels"])
     tables.write_parquet(kernel_table(seen, shown, settings["kernel_steps"]), out["kernels"], attributes)
 
 

@@ -109,11 +109,16 @@ def test_summary_names_the_top_images_and_what_a_kernel_is_good_for():
 
 def test_kernels_shown_are_spread_over_the_layers_and_none_is_dead():
     named = [Kernel(layer, kernel) for layer in ("0", "4", "7") for kernel in range(4)]
-    values = np.random.default_rng(0).normal(size=(20, 12)) * (np.arange(12) % 4)
-    shown = kernels.varied(kernels.summary(named, values, None, np.arange(20)), 6)
-    assert shown["layer"].value_counts().to_dict() == {"0": 2, "4": 2, "7": 2}
-    assert set(shown["kernel"]) == {2, 3}
-    assert len(kernels.varied(kernels.summary(named, values, None, np.arange(20)), 2)) == 2
+    values = np.tile([[1.0], [-1.0]], (10, 12)) * (np.arange(12) % 4)  # the first kernel of a layer is dead
+    values[5, 2::4] += 9.0  # one image stands out for the third one
+    values[6, 1::4] -= 9.0  # and below the others for the second one
+    table = kernels.summary(named, values, None, np.arange(20))
+    shown = kernels.selective(table, 3)
+    assert shown["layer"].tolist() == ["0", "4", "7"]
+    assert set(shown["kernel"]) == {2}
+    assert set(shown["top1"]) == {5}
+    assert set(kernels.selective(table, 6)["kernel"]) == {2, 3}
+    assert len(kernels.selective(table, 2)) == 2
 
 
 def test_maps_stop_at_the_layer_and_take_any_size():
