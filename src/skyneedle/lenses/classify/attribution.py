@@ -4,32 +4,32 @@ import numpy as np
 import torch
 from torch import nn
 
-from skyneedle.core.attribution import frozen
+from skyneedle.lenses.interpret.occlusion import occlude, published_grid, sky_fill
 from skyneedle.lenses.networks import lens_logit
+from skyneedle.lenses.preprocess import Scaling
 
-METHOD = "integrated gradients, summed over bands, 16 steps from the median of each band"
-STEPS = 16
+METHOD = "occlusion, by how much the log odds fall where a square is masked by sky"
 
 
-def attribute(network: nn.Module, image: np.ndarray, device: str = "cpu") -> np.ndarray:
-    """Share of each pixel in the log odds of being a lens.
+def attribute(network: nn.Module, scaling: Scaling, image: np.ndarray, device: str = "cpu") -> np.ndarray:
+    """Fall of the log odds of being a lens where pixels are masked.
 
     Args:
         network: gives logits (batch, 2).
+        scaling: to its input.
         image: its input, shape (band, size, size).
         device: "cpu" or "cuda".
 
     Returns:
-        Map, shape (size, size); positive where a pixel speaks for a lens. Its sum is about the log odds minus
-        those of an image that shows each band's median everywhere.
+        Map, shape (size, size); positive where a pixel speaks for a lens.
 
-    Source: Sundararajan et al. 2017, Eq. 1, by the midpoint rule.
+    Source: Wilde et al. 2022, Sec. 5.1, with the log odds in place of the probability.
     """
-    shown = torch.from_numpy(image).to(device)
-    empty = shown.flatten(1).median(dim=1).values[:, None, None].expand_as(shown)
-    total = torch.zeros_like(shown)
-    with frozen(network.to(device)):
-        for step in range(STEPS):  # one at a time: memory stays that of one image
-            between = (empty + (step + 0.5) / STEPS * (shown - empty)).unsqueeze(0).requires_grad_(True)
-            total += torch.autograd.grad(lens_logit(network(between)).sum(), between)[0][0]
-    return ((shown - empty) * total / STEPS).sum(dim=0).cpu().numpy()
+    grid = published_grid(scaling.size)
+    shown = torch.from_numpy(image)[None].to(device)
+    log_odds = occlude(network.to(device), shown, grid, sky_fill(scaling), _log_odds)
+    return -grid.to_pixels(log_odds)[0]
+
+
+def _log_odds(logits: torch.Tensor) -> torch.Tensor:
+    return lens_logit(logits.double())

@@ -213,7 +213,8 @@ def _sheet(plan: Plan, table: pd.DataFrame, places: np.ndarray, attribution: boo
             if number not in scalers:
                 scalers[number] = Scaler(group, plan.trained.scaling)
             shown = scalers[number](inside)
-            tile = tile._replace(attribution=attribute(plan.trained.network, shown, plan.device))
+            chosen = plan.trained
+            tile = tile._replace(attribution=attribute(chosen.network, chosen.scaling, shown, plan.device))
         tiles.append(tile)
     n = len(tiles)
     title = f"{plan.trained.name}: the {n} highest scores" if n > 1 else plan.trained.name
