@@ -10,14 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from skyneedle.core import plotting
-from skyneedle.lenses.fetch.compounds import KNOWN
 from skyneedle.lenses.figures import blank, log_stretched
 
 NETWORKS = ("ou66", "ou200")  # rows of the occlusion maps, as in the paper
 GUIDED_NETWORK = "ou200"  # whose guided Grad-CAM the paper shows
 COLUMNS = 6
 # Blue is darker than red, so that the sign survives a print in grey.
-SIGNED = LinearSegmentedColormap.from_list("signed", ["#08306b", "#6baed6", "#ffffff", "#fcae91", "#de5a3c"])
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", ["#08306b", "#6baed6", "#ffffff", "#fcae91", "#de5a3c"], 257
+)
 INKED = 0.55  # of the light that the brightest pixels of the image under a map take away
 HIDDEN = (0.88, 0.88, 0.80)  # of pixels that guided Grad-CAM does not show
 LONGEST = 110  # letters of a reason in a panel
@@ -50,7 +51,8 @@ class Tiles:
 
     Attributes:
         table: all of them, with a column network.
-        missing: reason for each known lens without data.
+        known_names: of the known compound lenses, in the paper's order.
+        missing: reason for each of them without data.
     """
 
     def __init__(self, paths: Sequence[str | Path]):
@@ -58,6 +60,7 @@ class Tiles:
         tables = []
         for path in [paths] if isinstance(paths, (str, Path)) else paths:
             table = pd.read_parquet(path)
+            self.known_names: list[str] = table.attrs["known"]
             self.missing |= table.attrs["missing"]
             tables.append(table.assign(network=table.attrs["network"]))
         self.table = pd.concat(tables, ignore_index=True)
@@ -72,7 +75,7 @@ class Tiles:
         there = {row.name: row for row in self.of("known", network)}
         default = "its images were not fetched" if network in set(self.table["network"]) else ""
         return [
-            there.get(one.name, Missing(one.name, self.missing.get(one.name) or default)) for one in KNOWN
+            there.get(name, Missing(name, self.missing.get(name) or default)) for name in self.known_names
         ]
 
 
@@ -162,7 +165,7 @@ def _occlusion_figure(
     tiles: Tiles, panels: Mapping[str, str], stem: str | Path, provenance: Any, known: bool = False
 ) -> list[Path]:
     """One part for each panel, in it one row for each network."""
-    n_columns = len(KNOWN) if known else COLUMNS
+    n_columns = len(tiles.known_names) if known else COLUMNS
     height = len(panels) * len(NETWORKS) * (plotting.PAGE_IN / n_columns * 1.1) + 0.3 * len(panels)
     figure = plotting.new(plotting.PAGE_IN, height)
     drawn = []
@@ -240,7 +243,7 @@ def fig17(
         part.suptitle(words, fontsize=8)
         is_known = panel == "known"
         rows = read.known(GUIDED_NETWORK) if is_known else read.of(panel, GUIDED_NETWORK)
-        grid = part.subplots(2, len(KNOWN) if is_known else COLUMNS, squeeze=False)
+        grid = part.subplots(2, len(read.known_names) if is_known else COLUMNS, squeeze=False)
         for line, tile in enumerate((_image_tile, _kept_tile)):
             row = _row_of_tiles(grid[line], rows, tile, _reason(read, GUIDED_NETWORK, rows))
             drawn += [{"panel": panel, "network": GUIDED_NETWORK, "row": line} | one for one in row]

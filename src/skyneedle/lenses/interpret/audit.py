@@ -15,6 +15,7 @@ from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet
 from skyneedle.lenses import preprocess, training
+from skyneedle.lenses.fetch.compounds import KNOWN
 from skyneedle.lenses.interpret import gradients, occlusion, scores
 from skyneedle.lenses.interpret.occlusion import Grid
 from skyneedle.lenses.networks import lens_logit
@@ -214,8 +215,8 @@ def attribute(
     Args:
         weights: trained network, see ``core.inference.load``.
         shards: files of testing, arcs, rings, audit, and known where there is one.
-        tiles: parquet to write, rows of ``shown``; attributes network, mask_pixels, recipe, and missing, the
-            reason for each known lens that is not there.
+        tiles: parquet to write, rows of ``shown``; attributes network, mask_pixels, recipe, known, the
+            names of the known compound lenses, and missing, the reason for each that is not there.
         maps: parquet to write, rows of ``judged``.
         mask_pixels: side and stride of the occlusion mask.
         n_occlusion: see ``chosen``.
@@ -239,7 +240,7 @@ def attribute(
         for panel, (name, places) in chosen(sets, n_occlusion).items()
         for tile in shown(seen, sets[name], places, panel)
     ]
-    known = sets["known"].attributes.get("missing", {}) if "known" in sets else {}
+    missing = sets["known"].attributes.get("missing", {}) if "known" in sets else {}
     tables.write_parquet(
         pd.DataFrame(rows),
         tiles,
@@ -247,7 +248,8 @@ def attribute(
             "network": card["name"],
             "mask_pixels": mask_pixels,
             "recipe": recipe,
-            "missing": known,
+            "known": [one.name for one in KNOWN],
+            "missing": missing,
             "provenance": dict(job.provenance),
         },
     )
