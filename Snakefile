@@ -40,6 +40,7 @@ if "lenses" in config["experiments"]:
 
     include: "workflow/rules/lenses.smk"
     include: "workflow/rules/lenses_networks.smk"
+    include: "workflow/rules/lenses_evaluate.smk"
 
 
 include: "workflow/rules/scoreboard.smk"
