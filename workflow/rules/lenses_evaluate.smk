@@ -15,7 +15,11 @@ COMPARED_SETS = ["testing", "arcs", "rings", "training"] + [
 
 for _name in [
     *JUDGING["shown"],
-    *(pair[f"trained_{how}"] for pair in JUDGING["without"] for how in ("with", "without")),
+    *(
+        pair[f"trained_{how}"]
+        for pair in JUDGING["without"]
+        for how in ("with", "without")
+    ),
 ]:
     if _name not in LENS_NETWORKS:
         raise WorkflowError(
@@ -144,11 +148,118 @@ rule compare_lenses:
         "../../scripts/lenses/compare.py"
 
 
+# --- real compound lenses, and tests of what networks lean on
+
+
+rule fetch_known_lenses:
+    output:
+        h5="<results>/lenses/data/known/000.h5",
+    log:
+        "<logs>/fetch_known_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        mirrors=config["mirrors"],
+        network=config["network"],
+        folder="resources/lenses/known",
+        manifest="resources/manifest.tsv",
+        datasets="config/datasets.tsv",
+        recipe=LENSES["recipe"],
+        code=code("lenses/fetch_known.py"),
+    script:
+        "../../scripts/lenses/fetch_known.py"
+
+
+LENS_WEIGHTS = expand(
+    "<results>/lenses/models/{network}/seed0.safetensors", network=LENS_NETWORKS
+)
+LENS_CARDS = expand(
+    "<results>/lenses/models/{network}/seed0.json", network=LENS_NETWORKS
+)
+
+
+rule known_lenses:
+    input:
+        known="<results>/lenses/data/known/000.h5",
+        weights=LENS_WEIGHTS,
+        cards=LENS_CARDS,
+    output:
+        table=f"{LENS_TABLE}/known_compounds.csv",
+        pictures=f"{LENS_TABLE}/known_compounds.parquet",
+        metrics=f"{LENS_METRIC}/known_compounds.json",
+    log:
+        "<logs>/known_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        networks=list(LENS_NETWORKS),
+        code=code("lenses/known.py"),
+    script:
+        "../../scripts/lenses/known.py"
+
+
+rule colour_stress_lenses:
+    input:
+        testing=shards("lenses", "testing"),
+        weights=LENS_WEIGHTS,
+        cards=LENS_CARDS,
+        points=expand(
+            f"{LENS_METRIC}/operating_point_{{network}}.json", network=LENS_NETWORKS
+        ),
+    output:
+        table=f"{LENS_TABLE}/colour_stress.csv",
+        metrics=f"{LENS_METRIC}/colour_stress.json",
+    log:
+        "<logs>/colour_stress_lenses.log",
+    benchmark:
+        "<benchmarks>/colour_stress_lenses.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        networks=list(LENS_NETWORKS),
+        cfg=JUDGING["colour_stress"],
+        n_bootstrap=JUDGING["n_bootstrap"],
+        code=code("lenses/colour_stress.py"),
+    script:
+        "../../scripts/lenses/colour_stress.py"
+
+
+rule orientation_lenses:
+    output:
+        table=f"{LENS_TABLE}/psf_orientation.csv",
+        pictures=f"{LENS_TABLE}/psf_orientation.parquet",
+        metrics=f"{LENS_METRIC}/psf_orientation.json",
+    log:
+        "<logs>/orientation_lenses.log",
+    benchmark:
+        "<benchmarks>/orientation_lenses.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        cfg=JUDGING["orientation"],
+        n_bootstrap=JUDGING["n_bootstrap"],
+        seed=config["seed"],
+        code=code("lenses/orientation.py"),
+    script:
+        "../../scripts/lenses/orientation.py"
+
+
 METRICS += [
     *expand(f"{LENS_METRIC}/{{method}}.json", method=[*ENSEMBLE, *BASELINE]),
     *([rules.ensemble_lenses.output.cells] if ENSEMBLE else []),
     rules.compare_lenses.output.matched,
     rules.compare_lenses.output.summary,
+    rules.known_lenses.output.metrics,
+    rules.colour_stress_lenses.output.metrics,
+    rules.orientation_lenses.output.metrics,
 ]
 
 
@@ -156,6 +267,15 @@ METRICS += [
 
 SHOWN = {"shown": [*JUDGING["shown"], *ENSEMBLE, *BASELINE]}
 JUDGED_DRAWN = {
+    "fig3_known_compounds": ({"tiles": rules.known_lenses.output.pictures}, {}),
+    "extra_colour_stress": ({"table": rules.colour_stress_lenses.output.table}, {}),
+    "extra_psf_orientation": (
+        {
+            "table": rules.orientation_lenses.output.table,
+            "tiles": rules.orientation_lenses.output.pictures,
+        },
+        {},
+    ),
     "fig6_roc": ({"curves": f"{LENS_TABLE}/roc.parquet"}, {}),
     "extra_completeness": ({"cells": f"{LENS_TABLE}/completeness.csv"}, SHOWN),
     "extra_false_positives": ({"by_kind": f"{LENS_TABLE}/impostors.csv"}, SHOWN),
@@ -197,3 +317,42 @@ for _figure, (_tables, _options) in JUDGED_DRAWN.items():
             "../../scripts/lenses/figure_evaluate.py"
 
     FIGURES.append(f"<results>/figures/wilde2022/{_figure}.svg")
+
+
+rule tables_lenses:
+    input:
+        published="config/published.tsv",
+        metrics=[
+            *expand(f"{LENS_METRIC}/{{method}}.json", method=LENS_METHODS),
+            rules.known_lenses.output.metrics,
+        ],
+        known="<results>/lenses/data/known/000.h5",
+    output:
+        **{
+            name: report(
+                f"<results>/tables/wilde2022/{slug}.csv",
+                caption=f"../report/wilde2022_{name}.rst",
+                category="wilde2022",
+                subcategory="Tables",
+            )
+            for name, slug in {
+                "table2": "table2_known_bands",
+                "table5": "table5_metrics",
+                "table6": "table6_recall",
+                "table7": "table7_known_compounds",
+                "networks": "extra_networks",
+            }.items()
+        },
+    log:
+        "<logs>/tables_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    params:
+        sets=[name for name in COMPARED_SETS if name != "training"],
+        scale=config["scale"],
+        code=code("lenses/tables.py"),
+    script:
+        "../../scripts/lenses/tables.py"
+
+
+FIGURES += rules.tables_lenses.output

@@ -77,9 +77,17 @@ def fig3(tiles: Table, stem: str | Path, provenance: Provenance = None) -> list[
             plotting.panel_without_data(axes, row.reason)
         else:
             limits = images._log_tile(axes, row)
-        axes.set_title(f"{row.name} ({row.filter})", fontsize=6, pad=2)
+        said = f"\nlens; {row.scores}" if row.scores else ""
+        axes.set_title(f"{row.name} ({row.filter}){said}", fontsize=6, pad=2)
         drawn.append(
-            {"name": row.name, "filter": row.filter, "label": row.label, "reason": row.reason} | limits
+            {
+                "name": row.name,
+                "filter": row.filter,
+                "label": row.label,
+                "scores": row.scores,
+                "reason": row.reason,
+            }
+            | limits
         )
     return plotting.save(figure, stem, pd.DataFrame(drawn), provenance)
 

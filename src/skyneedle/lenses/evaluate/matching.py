@@ -21,6 +21,8 @@ from skyneedle.lenses.evaluate import score
 
 N_PARTNERS = 5  # single lenses that each compound lens is held against
 CALIPER = 0.15  # decades in both quantities; what has no partner so close is left out and counted
+WORDS = {"arcs": "compound arcs", "rings": "double rings"}
+NO_PARTNER = "no single lens is like these"
 WITHIN = 0.15  # the gate: recall on compounds is at most so much below that of matched singles
 
 
@@ -114,7 +116,7 @@ def difference(
 def verdict(entry: Mapping[str, Any]) -> str:
     """Whether the gate is met, and what the interval says about the paper's question."""
     if not math.isfinite(entry["low"]):
-        return "no single lens is like these"
+        return NO_PARTNER
     gate = "met" if entry["low"] >= -WITHIN else "not met"
     if entry["high"] < 0:
         answer = "selects against them"
@@ -172,9 +174,9 @@ def write(
             left_out = f"{len(partners.compounds)} of {len(compounds)} have singles like them"
             found[f"difference_{name}_{method}"] = entries["difference"] | {
                 "item": method,
-                "quantity": f"recall of compound {name} minus that of matched single lenses",
-                "note": f"{note}; {left_out}",
-                "reason": "no single lens of the testing set is like these",
+                "quantity": f"recall of {WORDS[name]} minus that of matched single lenses",
+                "note": f"{note}; {left_out}" if len(partners.compounds) else left_out,
+                "reason": NO_PARTNER,
             }
     tables.write_csv(pd.DataFrame(rows), table)
     tables.write_json(found | {"provenance": dict(provenance or {})}, out)
