@@ -71,7 +71,7 @@ def fig3(tiles: Table, stem: str | Path, provenance: Provenance = None) -> list[
     figure = plotting.new(plotting.PAGE_IN, 2.1)
     drawn = []
     for axes, row in zip(figure.subplots(1, len(table)), table.itertuples(index=False), strict=True):
-        images._blank(axes)
+        images.blank(axes)
         limits = {"low": np.nan, "high": np.nan}
         if row.reason:
             plotting.panel_without_data(axes, row.reason)
@@ -170,8 +170,10 @@ def fig9(embedding: Table, stem: str | Path, provenance: Provenance = None) -> l
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), ncols=2, markerscale=2)
     training = table[table["set"] == "training"]
     for group, members in training[training["group"] > 0].groupby("group"):
+        middle = members[["x", "y"]].mean()
         figure.axes[0].text(
-            *members[["x", "y"]].mean(),
+            middle["x"],
+            middle["y"],
             str(group),
             ha="center",
             va="center",
@@ -489,7 +491,7 @@ def extra_psf_orientation(
         xlabel="AUROC on images without any other difference", xlim=(0.3, 1.02), ylim=(-0.6, len(found) - 0.4)
     )
     for one, row in zip(pictures, shown.itertuples(index=False), strict=True):
-        images._blank(one)
+        images.blank(one)
         pixels = np.asarray(row.pixels, float).reshape(row.n, row.n)
         one.imshow(np.arcsinh(pixels / row.noise), origin="lower", cmap="gray")
         one.set_title(row.words, fontsize=7)
