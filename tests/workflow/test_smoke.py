@@ -24,10 +24,13 @@ def test_the_simulated_survey_and_its_figures_are_there(smoke):
     sets = sorted(path.name for path in (smoke / "lenses" / "data").iterdir())
     assert sets == ["arcs", "audit", "rings", "testing", "training", "validation"]
     folder = smoke / "figures" / "wilde2022"
-    for figure in ("fig1", "fig2", "extra_impostors", "extra_compound_recipes"):
+    drawn = [f"fig{number}_" for number in (1, 2, 4, 5, 7, 8, 14, 15, 16)]
+    for figure in (*drawn, "extra_impostors", "extra_compound_recipes"):
         for ending in ("svg", "pdf", "csv"):
             assert list(folder.glob(f"{figure}*.{ending}")), f"{figure}.{ending}"
     assert len(pd.read_csv(smoke / "tables" / "wilde2022" / "table1_compound_priors.csv")) == 8
+    for table, n_rows in (("table3_ou66", 24), ("table4_ou200", 19)):
+        assert len(pd.read_csv(smoke / "tables" / "wilde2022" / f"{table}.csv")) == n_rows
 
 
 def test_the_scoreboard_has_every_published_row(smoke):

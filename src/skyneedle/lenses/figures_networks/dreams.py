@@ -181,6 +181,6 @@ def _dream_row(axes: Sequence[Axes], table: pd.DataFrame, key: tuple[str, int, i
         return [drawn]
     pair = before["VIS"], after["VIS"]
     drawn["white_vis"] = _white(*pair)
-    for one, image in zip(axes[2:], pair, strict=True):
-        _tile(one, image, drawn["white_vis"], "")
+    for one, image, title in zip(axes[2:], pair, ("", f"change {row.change:.2f}"), strict=True):
+        _tile(one, image, drawn["white_vis"], title)
     return [drawn]
