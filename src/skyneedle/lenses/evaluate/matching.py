@@ -108,7 +108,7 @@ def difference(
     groups = np.array([f"c{one}" for one in parents[0]] + [f"s{one}" for one in parents[1]])
     found = metrics.bootstrap(measure, groups, n_bootstrap, rng)
     return {
-        name: metrics.interval(*(float(found[part][i]) for part in ("value", "low", "high")), found["n"])
+        name: metrics.interval(found["value"][i], found["low"][i], found["high"][i], found["n"])
         for i, name in enumerate(("compounds", "singles", "difference"))
     }
 
