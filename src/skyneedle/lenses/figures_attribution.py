@@ -1,6 +1,6 @@
 """Figures of what networks of wilde2022 look at: occlusion maps, guided Grad-CAM, and their scores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from skyneedle.lenses.figures import blank, log_stretched
 
 NETWORKS = ("ou66", "ou200")  # rows of the occlusion maps, as in the paper
 GUIDED_NETWORK = "ou200"  # whose guided Grad-CAM the paper shows
-COLUMNS = 6
+FEWEST_COLUMNS, MOST_COLUMNS = 3, 6
 # Blue is darker than red, so that the sign survives a print in grey.
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#08306b", "#6baed6", "#ffffff", "#fcae91", "#de5a3c"], 257
@@ -69,6 +69,11 @@ class Tiles:
         """The tiles of a panel."""
         chosen = (self.table["panel"] == panel) & (self.table["network"] == network)
         return list(self.table[chosen].itertuples(index=False))
+
+    def n_columns(self, panels: Iterable[str]) -> int:
+        """As many as the panel with most tiles needs, within limits."""
+        counts = self.table[self.table["panel"].isin(panels)].groupby(["panel", "network"]).size()
+        return min(max(counts.max() if len(counts) else 0, FEWEST_COLUMNS), MOST_COLUMNS)
 
     def known(self, network: str) -> list[Any]:
         """The known compound lenses in the paper's order: tiles, or the reason why there is none."""
@@ -165,7 +170,7 @@ def _occlusion_figure(
     tiles: Tiles, panels: Mapping[str, str], stem: str | Path, provenance: Any, known: bool = False
 ) -> list[Path]:
     """One part for each panel, in it one row for each network."""
-    n_columns = len(tiles.known_names) if known else COLUMNS
+    n_columns = len(tiles.known_names) if known else tiles.n_columns(panels)
     height = len(panels) * len(NETWORKS) * (plotting.PAGE_IN / n_columns * 1.1) + 0.3 * len(panels)
     figure = plotting.new(plotting.PAGE_IN, height)
     drawn = []
@@ -237,13 +242,14 @@ def fig17(
     panels = {name: SET_WORDS[name] for name in ("lens", "arcs", "rings")} | {
         "known": "known compound lenses"
     }
+    n_columns = read.n_columns(("lens", "arcs", "rings"))
     figure = plotting.new(plotting.PAGE_IN, 2.75 * len(panels))
     parts, drawn = figure.subfigures(len(panels), 1, squeeze=False)[:, 0], []
     for part, (panel, words) in zip(parts, panels.items(), strict=True):
         part.suptitle(words, fontsize=8)
         is_known = panel == "known"
         rows = read.known(GUIDED_NETWORK) if is_known else read.of(panel, GUIDED_NETWORK)
-        grid = part.subplots(2, len(read.known_names) if is_known else COLUMNS, squeeze=False)
+        grid = part.subplots(2, len(read.known_names) if is_known else n_columns, squeeze=False)
         for line, tile in enumerate((_image_tile, _kept_tile)):
             row = _row_of_tiles(grid[line], rows, tile, _reason(read, GUIDED_NETWORK, rows))
             drawn += [{"panel": panel, "network": GUIDED_NETWORK, "row": line} | one for one in row]
@@ -285,8 +291,9 @@ def extra_scores(
             axes.set_xlim(left=-0.02)
         grid[line, 0].set_ylabel(network)
         grid[line, 1].set_yticklabels([])
-    handles, labels = grid[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(handles))
+    handles = dict(zip(*reversed(grid[0, 0].get_legend_handles_labels()), strict=True))
+    names = sorted(handles, key=lambda name: name != "trained network")
+    figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=len(names))
     return plotting.save(figure, stem, pd.DataFrame(drawn), provenance)
 
 

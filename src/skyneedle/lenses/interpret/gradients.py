@@ -23,7 +23,7 @@ from skyneedle.lenses.networks import LENS, lens_logit
 Objective = Callable[[torch.Tensor], torch.Tensor]  # logits (n, 2) to one number each (n,)
 
 KEPT = 0.05  # of the largest value: what guided Grad-CAM shows (Wilde et al. 2022, Sec. 5.6)
-STEPS = 32  # of the integral
+STEPS = 16  # of the integral
 
 
 def published_objective(logits: torch.Tensor) -> torch.Tensor:
