@@ -31,14 +31,19 @@ def shards(experiment, name):
     return [f"<results>/{experiment}/data/{name}/{shard:03d}.h5" for shard in range(n)]
 
 
-def network(experiment, name):
-    """Settings of one network, with what it does not say filled in."""
+def entry_of(experiment, name):
+    """What the configuration says about one network."""
     entries = {item["name"]: item for item in config[experiment]["networks"]}
     if name not in entries:
         raise WorkflowError(
             f"{experiment}: no network is named '{name}'; there is {', '.join(entries)}."
         )
-    entry = entries[name]
+    return entries[name]
+
+
+def network(experiment, name):
+    """Settings of one network of strain, with what it does not say filled in."""
+    entry = entry_of(experiment, name)
     detectors = entry.get("detectors", ["H1", "L1"])
     return {
         "name": name,
@@ -50,9 +55,21 @@ def network(experiment, name):
     }
 
 
+def lens_network(name):
+    """Settings of one network of lenses, with what it does not say filled in."""
+    entry = entry_of("lenses", name)
+    return {
+        "name": name,
+        "source": entry["source"],
+        "options": entry.get("options", {}),
+        "without": entry.get("without"),
+        "training": config["lenses"]["training"] | entry.get("training", {}),
+    }
+
+
 def own_file(experiment, name):
     """Fingerprint of a user's network file; empty for a built-in network."""
-    path, colon, _ = network(experiment, name)["source"].rpartition(":")
+    path, colon, _ = entry_of(experiment, name)["source"].rpartition(":")
     return fingerprint(Path(workflow.basedir) / path) if colon else ""
 
 

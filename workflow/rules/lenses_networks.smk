@@ -6,24 +6,6 @@ LENS_SETS = list(LENSES["sets"])
 JUDGED_SETS = [name for name in LENS_SETS if name != "audit"]
 
 
-def lens_network(name):
-    """Settings of one network, with what it does not say filled in."""
-    entry = LENS_NETWORKS[name]
-    return {
-        "name": name,
-        "source": entry["source"],
-        "options": entry.get("options", {}),
-        "without": entry.get("without"),
-        "training": LENSES["training"] | entry.get("training", {}),
-    }
-
-
-def own_lens_file(name):
-    """Fingerprint of a user's network file; empty for a built-in network."""
-    path, colon, _ = LENS_NETWORKS[name]["source"].rpartition(":")
-    return fingerprint(Path(workflow.basedir) / path) if colon else ""
-
-
 rule train_lenses:
     input:
         training=shards("lenses", "training"),
@@ -51,7 +33,7 @@ rule train_lenses:
         cfg=lambda wildcards: lens_network(wildcards.network),
         recipe=LENSES["recipe"],
         seed=config["seed"],
-        own=lambda wildcards: own_lens_file(wildcards.network),
+        own=lambda wildcards: own_file("lenses", wildcards.network),
         scale=config["scale"],
         code=code("lenses/train.py"),
     script:
