@@ -18,7 +18,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # The stamp carries the hash of the lock: the environment is re-used for as long as the lock is unchanged.
 STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
 
-.PHONY: help setup results report test lint format bench scan graph reference clean
+.PHONY: help setup results report test lint format bench scan classify graph reference clean
 
 help:  ## This list
 	@echo "Skyneedle: rare things in the sky found with neural networks."
@@ -55,10 +55,13 @@ bench: $(STAMP)  ## Speed and memory, as ratios within one run
 scan: $(STAMP)  ## Search strain files: make scan ARGS="H1=file.hdf5 L1=file.hdf5"
 	@$(BIN)/skyneedle scan $(ARGS)
 
+classify: $(STAMP)  ## Score stamps as lenses: make classify ARGS="folder_of_stamps"
+	@$(BIN)/skyneedle classify $(ARGS)
+
 graph: $(STAMP)  ## The graph of rules as a mermaid diagram
 	@$(BIN)/snakemake --configfile config/smoke.yaml --rulegraph mermaid-js results/smoke/scoreboard.csv 2>/dev/null
 
-reference: $(STAMP)  ## Copy the small trained network and the picture of the README from finished laptop results
+reference: $(STAMP)  ## Copy the small trained networks and the picture of the README from finished laptop results
 	@$(BIN)/python workflow/reference.py
 
 clean:  ## Remove the environment; results and downloads stay

@@ -41,6 +41,8 @@ if "lenses" in config["experiments"]:
     include: "workflow/rules/lenses.smk"
     include: "workflow/rules/lenses_networks.smk"
     include: "workflow/rules/lenses_attribution.smk"
+    include: "workflow/rules/lenses_dreams.smk"
+    include: "workflow/rules/lenses_evaluate.smk"
 
 
 include: "workflow/rules/scoreboard.smk"

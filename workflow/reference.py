@@ -1,7 +1,9 @@
-"""Copy what is committed from finished results: the network of `skyneedle scan`, numbers, the picture."""
+"""Copy what is committed from finished results: the networks of the tools, numbers, the picture."""
 
+import errno
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,21 +12,54 @@ from skyneedle.core import plotting
 
 ROOT = Path(__file__).resolve().parents[1]
 MAIN, EVENT = "fcn", "GW150914"
+LENSES = ("ou66", "ou200")
 
 
 def main(scale: str = "laptop") -> None:
-    """Fill reference/strain from results/<scale>."""
-    results, reference = ROOT / "results" / scale, ROOT / "reference" / "strain"
-    reference.mkdir(parents=True, exist_ok=True)
-    for ending in ("safetensors", "json"):
-        shutil.copyfile(results / f"strain/models/{MAIN}/seed0.{ending}", reference / f"{MAIN}.{ending}")
-    for name in (f"operating_point_{MAIN}.json", f"{MAIN}.json"):
-        target = name if name.startswith("operating") else f"metrics_{name}"
-        shutil.copyfile(results / "strain/metrics" / name, reference / target)
+    """Fill reference/ from results/<scale>, one experiment after the other; a missing one is named."""
+    n_done = 0
+    for copy in (strain, lenses):
+        try:
+            copy(ROOT / "results" / scale, ROOT / "reference")
+            n_done += 1
+        except FileNotFoundError as error:
+            print(f"{copy.__name__} stays as it is: {error.filename} is missing; run it first.")
+    if not n_done:
+        raise SystemExit(1)
+
+
+def strain(results: Path, reference: Path) -> None:
+    """The network of `skyneedle scan`, its numbers, and the picture."""
     tables = results / f"strain/tables/{MAIN}"
-    overview(
-        tables / "by_snr.csv", tables / "events.csv", tables / "events.parquet", reference / "overview.png"
-    )
+    needed = [tables / name for name in ("by_snr.csv", "events.csv", "events.parquet")]
+    _copy(_network(results, "strain", MAIN), reference / "strain", needed)
+    overview(*needed, reference / "strain" / "overview.png")
+
+
+def lenses(results: Path, reference: Path) -> None:
+    """The networks of `skyneedle classify`, and their numbers."""
+    _copy([pair for name in LENSES for pair in _network(results, "lenses", name)], reference / "lenses")
+
+
+def _network(results: Path, experiment: str, name: str) -> list[tuple[Path, str]]:
+    """Files of one network, and what they are called beside those of others."""
+    model, metrics = results / experiment / "models" / name, results / experiment / "metrics"
+    return [
+        (model / "seed0.safetensors", f"{name}.safetensors"),
+        (model / "seed0.json", f"{name}.json"),
+        (metrics / f"operating_point_{name}.json", f"operating_point_{name}.json"),
+        (metrics / f"{name}.json", f"metrics_{name}.json"),
+    ]
+
+
+def _copy(pairs: list[tuple[Path, str]], folder: Path, needed: Sequence[Path] = ()) -> None:
+    """Copy all files, or none if one of them, or of those needed besides, is missing."""
+    for path in (*(source for source, _ in pairs), *needed):
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+    folder.mkdir(parents=True, exist_ok=True)
+    for source, name in pairs:
+        shutil.copyfile(source, folder / name)
 
 
 @plotting.style()

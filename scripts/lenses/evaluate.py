@@ -12,6 +12,6 @@ with runtime.rule(snakemake) as job:
         out=snakemake.output.metrics,
         recipe=snakemake.params.recipe,
         settings=snakemake.params.cfg,
-        card=snakemake.input.card,
+        card=snakemake.input.get("card"),
         provenance=job.provenance,
     )

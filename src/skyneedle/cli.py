@@ -1,4 +1,4 @@
-"""The command line: `skyneedle scan`. Nothing heavy is imported before a sub-command runs."""
+"""The command line: `skyneedle scan | classify`. Nothing heavy is imported before a sub-command runs."""
 
 import argparse
 import os
@@ -19,6 +19,28 @@ examples:
   skyneedle scan H1=H-H1_LOSC_4_V2-1126259446-32.hdf5 L1=L-L1_LOSC_4_V2-1126259446-32.hdf5
   skyneedle scan H1=o1/ L1=o1/ --out o1_triggers
   skyneedle scan --gps 1126259446 1126259478 --mirror /data/gwosc
+"""
+
+CLASSIFY_TEXT = """\
+Score stamps of galaxies as strong lenses with a trained network.
+
+Stamps come from FITS or HDF5 files or folders of them, 200 x 200 pixels of 0.1 arcsec in VIS and 66 x 66 of
+0.3 arcsec in J, Y and H. Writes scores.csv and scores.parquet, best first; top.png, the best in colour;
+left_out.csv, what could not be scored and why; and classify.json about what was scored with what. The same
+command again goes on where a killed one stopped.
+"""
+CLASSIFY_EXAMPLES = """\
+files:
+  HDF5 (.h5, .hdf5, .hdf)  arrays vis (n, 200, 200) and nisp (n, 3, 66, 66) in the order J, Y, H; the data
+                           sets of this package
+  FITS (.fits, .fit)       one file a band: VIS, Y, J or H is a word of its name, and the paths of an object's
+                           files differ in nothing else (EUC_VIS/EUC_VIS-7.fits, EUC_J/EUC_J-7.fits); or one
+                           file an object: extensions VIS, Y, J, H, or a Euclid Q1 cutout
+
+examples:
+  skyneedle classify stamps/
+  skyneedle classify stamps/ more.h5 --network ou66 --attribution --out candidates
+  skyneedle classify stamps/ --network results/laptop/lenses/models/resnet10/seed0
 """
 
 
@@ -43,7 +65,22 @@ def parser() -> argparse.ArgumentParser:
     add("--out", default="scan", metavar="FOLDER", help="where results go (default: ./scan)")
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
     add("--no-pictures", dest="pictures", action="store_false", help="write the table only")
-    scan.set_defaults(run=_scan)
+    scan.set_defaults(run=_scan, words="strain")
+    classify = commands.add_parser(
+        "classify",
+        help="score stamps as strong lenses with a trained network",
+        description=CLASSIFY_TEXT,
+        epilog=CLASSIFY_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = classify.add_argument
+    add("stamps", nargs="+", metavar="PATH", help="file or folder of stamps")
+    add("--network", metavar="NAME", help="ou200 or ou66, or the path of trained or published weights")
+    add("--top", type=int, default=30, metavar="N", help="objects in top.png (default: 30; 0: no picture)")
+    add("--attribution", action="store_true", help="show in top.png where each score comes from")
+    add("--out", default="classify", metavar="FOLDER", help="where results go (default: ./classify)")
+    add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
+    classify.set_defaults(run=_classify, words="stamps")
     return top
 
 
@@ -74,6 +111,20 @@ def _scan(arguments: argparse.Namespace) -> None:
     )
 
 
+def _classify(arguments: argparse.Namespace) -> None:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see _scan
+    from skyneedle.lenses.classify import search
+
+    search.classify(
+        arguments.stamps,
+        network=arguments.network,
+        top=arguments.top,
+        attribution=arguments.attribution,
+        out=arguments.out,
+        device=arguments.device,
+    )
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a sub-command.
 
@@ -86,9 +137,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     top = parser()
     arguments, rest = top.parse_known_args(argv)
     # argparse takes only one run of positional words: those after an option are left over.
-    if any(word.startswith("-") or "=" not in word for word in rest):
+    is_strain = arguments.words == "strain"
+    if any(word.startswith("-") or (is_strain and "=" not in word) for word in rest):
         top.error(f"unrecognised: {' '.join(rest)}")
-    arguments.strain += rest
+    getattr(arguments, arguments.words).extend(rest)
     try:
         arguments.run(arguments)
     except BrokenPipeError:  # the reader of a pipe has seen enough

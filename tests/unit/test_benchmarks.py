@@ -39,6 +39,18 @@ def test_training():
     assert any(line.startswith("Peak memory") for line in lines)
 
 
+def test_lens_training():
+    words = "--batch 1 --gpu-batch 1 --repetitions 1 --threads 1"
+    said = run("bench_lens_training.py", *words.split())
+    rows = [line.split() for line in said.splitlines() if line.startswith(("ou66", "ou200"))]
+    kinds = [(p, maps) for p in ("float32", "bfloat16") for maps in ("contiguous", "channels-last")]
+    for name in ("ou66", "ou200"):
+        assert [(row[2], row[3]) for row in rows if row[:2] == [name, "cpu"]] == kinds
+    assert all(float(row[5]) > 0 and float(row[6]) > 0 for row in rows)
+    assert {float(row[6]) for row in rows if row[2:4] == ["float32", "contiguous"]} == {1.0}
+    assert "GPU: " in said  # named, or named as missing
+
+
 def test_scan():
     words = "--channels 4 --repetitions 1 --threads 1 --seconds 32 --examples 8 --detectors 1 3 --device cpu"
     said = run("bench_scan.py", *words.split())

@@ -6,6 +6,7 @@ import pytest
 
 from skyneedle import cli
 from skyneedle.core.errors import StrainHasNaN
+from skyneedle.lenses.classify import search as lens_search
 from skyneedle.strain.scan import search
 
 
@@ -15,11 +16,12 @@ def run(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))
 
 
-@pytest.mark.parametrize("words", [["--help"], ["scan", "--help"]])
+@pytest.mark.parametrize("words", [["--help"], ["scan", "--help"], ["classify", "--help"]])
 def test_help_is_there_before_anything_heavy(words):
     done = run(*words)
     assert done.returncode == 0
-    assert "scan" in done.stdout
+    assert words[0] == "--help" or f"skyneedle {words[0]}" in done.stdout
+    assert words[0] != "--help" or ("scan" in done.stdout and "classify" in done.stdout)
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "skyneedle.core.errors" in imported
     assert not imported & {"torch", "numpy", "scipy", "h5py", "pandas", "matplotlib", "lal", "requests"}
@@ -53,8 +55,30 @@ def test_what_is_not_given_is_left_to_the_search(asked):
     assert options["pictures"]
 
 
+def test_words_reach_the_classification_in_any_order(monkeypatch):
+    calls = []
+    monkeypatch.setattr(lens_search, "classify", lambda paths, **options: calls.append((paths, options)))
+    words = "classify a b.h5 --network ou66 c.fits --top 5 --attribution d"
+    assert cli.main(words.split()) == 0
+    paths, options = calls[0]
+    assert paths == ["a", "b.h5", "c.fits", "d"]
+    assert (options["network"], options["top"], options["attribution"]) == ("ou66", 5, True)
+    assert cli.main(["classify", "a"]) == 0
+    assert calls[1][1]["network"] is None
+    assert calls[1][1]["out"] == "classify"
+
+
 @pytest.mark.parametrize(
-    "words", ["scan --treshold 0.5", "scan --device tpu", "scan H1=a --out o stray", "", "find"]
+    "words",
+    [
+        "scan --treshold 0.5",
+        "scan --device tpu",
+        "scan H1=a --out o stray",
+        "",
+        "find",
+        "classify",
+        "classify a --nett b",
+    ],
 )
 def test_unknown_words_are_refused(asked, words, capsys):
     with pytest.raises(SystemExit) as stop:

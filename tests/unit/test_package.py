@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_a_wheel_brings_the_trained_network_along(tmp_path):
+def test_a_wheel_brings_the_trained_networks_along(tmp_path):
     source = tmp_path / "source"  # building writes into its source
     for name in ("src", "reference"):
         shutil.copytree(
@@ -42,5 +42,8 @@ def test_a_wheel_brings_the_trained_network_along(tmp_path):
     stem, origin = done.stdout.splitlines()
     assert stem == str(installed.resolve() / "skyneedle" / "reference" / "strain" / "fcn")
     assert origin.startswith(str(installed.resolve()))
-    committed = ROOT / "reference" / "strain" / "fcn.safetensors"
-    assert Path(f"{stem}.safetensors").read_bytes() == committed.read_bytes()
+    brought = installed / "skyneedle" / "reference"
+    for committed in (ROOT / "reference").rglob("*.safetensors"):
+        beside = brought / committed.relative_to(ROOT / "reference")
+        assert beside.read_bytes() == committed.read_bytes()
+        assert beside.with_suffix(".json").read_bytes() == committed.with_suffix(".json").read_bytes()

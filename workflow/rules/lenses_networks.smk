@@ -13,6 +13,7 @@ def lens_network(name):
         "name": name,
         "source": entry["source"],
         "options": entry.get("options", {}),
+        "without": entry.get("without"),
         "training": LENSES["training"] | entry.get("training", {}),
     }
 

@@ -27,10 +27,22 @@ COLUMNS = [
 ]
 REQUIRED = ["paper", "item", "quantity", "value", "unit", "sentence", "metric"]
 OPTIONAL = ("reason", "note")
-# What is shown for every network, the user's own included.
+OR = "|"  # between metrics of which the first that is there counts: some sets exist at some scales only
+# What is shown for every network of an experiment, the user's own included; a metric file belongs to the
+# first experiment of which it has a metric.
 NETWORK_METRICS = {
-    "detection_ratio": "detection ratio at the operating point chosen on the validation set",
-    "inverse_false_positive_rate_s": "time per false positive, of the time really evaluated",
+    "strain": {
+        "detection_ratio": "detection ratio at the operating point chosen on the validation set",
+        "inverse_false_positive_rate_s": "time per false positive, of the time really evaluated",
+    },
+    "lenses": {
+        "auroc_testing": "AUROC on the testing set",
+        "tpr10_testing": "largest recall with fewer than ten false positives on the testing set",
+        "recall_testing": "recall of single lenses at the operating point chosen on the validation set",
+        "false_positive_rate_testing": "false positive rate there",
+        "recall_arcs": "recall of compound arcs there",
+        "recall_rings": "recall of double rings there",
+    },
 }
 SECONDS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "d": 86400.0}
 WORDS = "Intervals (low, high) are 68 %; `n` counts trials or events; rows of 'ours' go beyond the papers."
@@ -88,16 +100,23 @@ def read_metrics(files: Sequence[str | Path]) -> Metrics:
     return metrics
 
 
-def network_names(metrics: Metrics) -> list[str]:
-    """The metric files that belong to a network, in the order given."""
-    return [stem for stem, entries in metrics.items() if any(key in entries for key in NETWORK_METRICS)]
+def networks(metrics: Metrics) -> dict[str, str]:
+    """The metric files that belong to a network, in the order given, each with its experiment."""
+    found = {}
+    for stem, entries in metrics.items():
+        for experiment, keys in NETWORK_METRICS.items():
+            if stem not in found and any(key in entries for key in keys):
+                found[stem] = experiment
+    return found
 
 
-def network_table(files: Sequence[str | Path], keys: Sequence[str] = tuple(NETWORK_METRICS)) -> pd.DataFrame:
+def network_table(
+    files: Sequence[str | Path], keys: Sequence[str] = tuple(NETWORK_METRICS["strain"])
+) -> pd.DataFrame:
     """The metrics of all networks as a tidy table, for the figures that compare them.
 
     Args:
-        files: metric JSONs; those that hold no network are passed over.
+        files: metric JSONs of one experiment; those that hold no network are passed over.
         keys: which metrics.
 
     Returns:
@@ -105,7 +124,7 @@ def network_table(files: Sequence[str | Path], keys: Sequence[str] = tuple(NETWO
     """
     metrics = read_metrics(files)
     rows = []
-    for name in network_names(metrics):
+    for name in networks(metrics):
         for key in keys:
             entry = metrics[name].get(key, {"value": None, "reason": f"no metric '{key}' in {name}.json"})
             numbers = {part: _number(entry.get(part)) for part in ("value", "low", "high")}
@@ -126,14 +145,16 @@ def build(
 
     Args:
         published: the table of ``read_published``.
-        metric_files: JSONs ``{"<metric>": {"value", "low", "high", "n", ["reason"]}}``.
+        metric_files: JSONs ``{"<metric>": {"value", "low", "high", "n", ["reason"], ["note"]}}``; an entry
+            with ``item`` and ``quantity`` asks for a row of its own.
         scale: name of the scale that the values belong to.
         design: sizes and settings of this run by key, as if they stood in a file ``design.json``.
 
     Returns:
-        Columns of ``COLUMNS``: each published row once and in order, then two rows for each network whose
-        value is not among them. Times in seconds are converted to the unit that the paper prints. Where
-        ``reproduced`` is empty, ``note`` begins with the reason.
+        Columns of ``COLUMNS``: each published row once and in order, then the metrics of each network
+        (``NETWORK_METRICS``) and all entries that ask for a row, as far as they are not among them. Times in
+        seconds are converted to the unit that the paper prints. Where ``reproduced`` is empty, ``note``
+        begins with the reason.
 
     Raises:
         BadSetting: see ``read_published`` and ``read_metrics``.
@@ -143,13 +164,22 @@ def build(
     for key, value in (design or {}).items():
         metrics.setdefault("design", {}).setdefault(key, {"value": value})
     rows = [_row(row, metrics, scale) for row in table.to_dict("records")]
-    shown = set(table["metric"])
-    for name in network_names(metrics):
-        for key, quantity in NETWORK_METRICS.items():
-            if f"{name}/{key}" in shown:
-                continue
-            row = {"paper": "ours", "item": name, "quantity": quantity, "metric": f"{name}/{key}"}
-            rows.append(_row(row | {"unit": "min" if key.endswith("_s") else ""}, metrics, scale))
+    shown = {metric for cell in table["metric"] for metric in cell.split(OR)}
+    wanted = [
+        (f"{name}/{key}", name, quantity)
+        for name, experiment in networks(metrics).items()
+        for key, quantity in NETWORK_METRICS[experiment].items()
+    ]
+    wanted += [
+        (f"{stem}/{key}", entry["item"], entry["quantity"])
+        for stem, entries in metrics.items()
+        for key, entry in entries.items()
+        if "item" in entry and "quantity" in entry
+    ]
+    for metric, item, quantity in wanted:
+        if metric not in shown:
+            row = {"paper": "ours", "item": item, "quantity": quantity, "metric": metric}
+            rows.append(_row(row | {"unit": "min" if metric.endswith("_s") else ""}, metrics, scale))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -188,7 +218,7 @@ def _row(row: Mapping[str, str], metrics: Metrics, scale: str) -> dict[str, Any]
         for part, source in (("reproduced", "value"), ("low", "low"), ("high", "high"))
     }
     numbers = {part: value if math.isfinite(value) else math.nan for part, value in numbers.items()}
-    notes = [row.get("note", "")]
+    notes = [row.get("note", ""), entry.get("note", "")]
     if math.isnan(numbers["reproduced"]):
         # No false positive in the whole exposure: only the lower end of the interval means something.
         one_sided = math.isfinite(numbers["low"]) and math.isnan(numbers["high"])
@@ -214,13 +244,21 @@ def _row(row: Mapping[str, str], metrics: Metrics, scale: str) -> dict[str, Any]
 def _lookup(metric: str, metrics: Metrics, reason: str) -> dict[str, Any]:
     if not metric:
         return {"value": None, "reason": reason}
-    stem, _, key = metric.partition("/")
+    stem, _, key = _present(metric, metrics).partition("/")
     if stem not in metrics:
         return {"value": None, "reason": reason or f"no metric file: {stem}.json"}
     if key not in metrics[stem]:
         return {"value": None, "reason": reason or f"no metric '{key}' in {stem}.json"}
     entry = metrics[stem][key]
     return entry if entry.get("value") is not None else {"reason": reason} | entry
+
+
+def _present(metric: str, metrics: Metrics) -> str:
+    """The first of several metrics that has been measured; the last if none has."""
+    choices = metric.split(OR)
+    paths = (choice.partition("/") for choice in choices)
+    there = [key in metrics.get(stem, {}) for stem, _, key in paths]
+    return choices[there.index(True)] if any(there) else choices[-1]
 
 
 def _factor(metric: str, unit: str) -> float:

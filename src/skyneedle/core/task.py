@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from skyneedle.core import inference
+from skyneedle.core import inference, normalise
 from skyneedle.core.batches import Batches, Examples, epoch_rows, share_rows
 from skyneedle.core.errors import BadSetting
 from skyneedle.core.files import appearing
@@ -44,6 +44,7 @@ class Settings:
         min_learning_rate: where that ends.
         dropout_from_epoch: epochs at the start without dropout, which can keep a network at the constant
             answer.
+        batch_norm: normalise after each convolution in training; what is saved has it folded in.
         early_stopping: epochs without improvement after which training ends; None trains all epochs.
         precision: 32-true, bf16-mixed or 16-mixed.
         channels_last: memory layout of images.
@@ -61,6 +62,7 @@ class Settings:
     plateau_patience: int = 8
     min_learning_rate: float = 1e-6
     dropout_from_epoch: int = 0
+    batch_norm: bool = False
     early_stopping: int | None = None
     precision: str = "32-true"
     channels_last: bool = False
@@ -102,8 +104,7 @@ class Task(lightning.LightningModule):
         super().__init__()
         self.plan, self.settings = plan, plan.settings
         torch.manual_seed(int(generator(plan.seed, "weights").integers(2**62)))
-        spec = plan.network
-        self.network = inference.build(spec["source"], spec.get("options"), spec.get("registry"))
+        self.network = built(plan)
         prepare = getattr(self.network, "for_training", None)
         if callable(prepare):
             prepare()
@@ -113,7 +114,8 @@ class Task(lightning.LightningModule):
         self.best: dict[str, Any] = {"epoch": -1, "loss": math.inf, "weights": {}}
         self.history: list[dict[str, Any]] = []
         self.timing: list[dict[str, Any]] = []
-        self.sums = torch.zeros(2, dtype=torch.float64)  # of training losses, and of examples
+        # Of training losses, of examples, and of the metrics on training examples as they were seen.
+        self.sums = torch.zeros(2 + len(plan.metrics), dtype=torch.float64)
         self.seconds, self.finished = 0.0, False
         self._restored = state
         if state:
@@ -197,9 +199,13 @@ class Task(lightning.LightningModule):
 
     def training_step(self, batch: tuple[torch.Tensor, torch.Tensor, float], batch_idx: int) -> torch.Tensor:
         x, target, weight = batch
-        loss = self.plan.loss(self._logits(x, target), target)
+        logits = self._logits(x, target)
+        loss = self.plan.loss(logits, target)
         n = len(x) if weight else 0
-        self.sums += torch.tensor([float(loss.detach()) * n, n], dtype=torch.float64)
+        with torch.no_grad():
+            means = [float(f(logits, target)) for f in self.plan.metrics.values()]
+        row = [float(loss.detach()), 1.0, *means]
+        self.sums += torch.tensor(row, dtype=torch.float64) * n
         return loss * weight
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -226,8 +232,8 @@ class Task(lightning.LightningModule):
         self.validation_sums += torch.tensor(row, dtype=torch.float64) * len(x)
 
     def on_train_epoch_end(self) -> None:
-        n_seen = float(self._total(self.sums)[1])
-        train_loss = float(self._total(self.sums)[0]) / n_seen
+        train_loss, n_seen, *train_metrics = self._total(self.sums).tolist()
+        train_loss /= n_seen
         n, loss, *metrics = self._total(self.validation_sums).tolist()
         loss /= n
         if not (math.isfinite(train_loss) and math.isfinite(loss)):
@@ -237,9 +243,12 @@ class Task(lightning.LightningModule):
             )
         rate = self.plateau.optimizer.param_groups[0]["lr"]
         row = {"epoch": self.epoch + 1, "learning_rate": rate}
-        values = {name: value / n for name, value in zip(self.plan.metrics, metrics, strict=True)}
-        self.history.append(row | {"split": "train", "loss": train_loss})
-        self.history.append(row | {"split": "validation", "loss": loss} | values)
+        for split, mean, sums, count in (
+            ("train", train_loss, train_metrics, n_seen),
+            ("validation", loss, metrics, n),
+        ):
+            values = {name: value / count for name, value in zip(self.plan.metrics, sums, strict=True)}
+            self.history.append(row | {"split": split, "loss": mean} | values)
         if loss < self.best["loss"]:
             self.best = {"epoch": self.epoch + 1, "loss": loss, "weights": weights_of(self.network)}
         if self.settings.schedule == "plateau":
@@ -281,12 +290,20 @@ class Task(lightning.LightningModule):
             "sums": sums,
             "seconds": seconds,
             "finished": self.finished,
-            "n_parameters": sum(parameter.numel() for parameter in self.network.parameters()),
         }
         self.saved_at = time.monotonic()
         if self.global_rank == 0:
             with appearing(self.plan.state_file) as partial:
                 torch.save(state, partial)
+
+
+def built(plan: Plan) -> nn.Module:
+    """The network of a plan as it is trained."""
+    spec = plan.network
+    network = inference.build(spec["source"], spec.get("options"), spec.get("registry"))
+    if plan.settings.batch_norm:
+        normalise.attach(network)
+    return network
 
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:

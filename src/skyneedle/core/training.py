@@ -23,13 +23,15 @@ import pandas as pd
 import torch
 from lightning.fabric.plugins.environments import LightningEnvironment
 from safetensors.torch import save
+from torch import nn
 from torch.nn import functional
 
+from skyneedle.core import normalise
 from skyneedle.core.batches import Examples
 from skyneedle.core.errors import BadSetting
 from skyneedle.core.files import appearing
 from skyneedle.core.runtime import die_with_workflow, exclusive
-from skyneedle.core.task import Plan, Settings, Task
+from skyneedle.core.task import Plan, Settings, Task, built, weights_of
 from skyneedle.core.workers import main_hidden
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
@@ -70,7 +72,8 @@ def fit(
         provenance: goes into the card.
         fingerprint: of code and data; a state with another one is discarded.
         loss: mean loss from logits (float32) and targets.
-        metrics: name to mean over a batch, from logits and targets; on the validation set, for the history.
+        metrics: name to mean over a batch, from logits and targets, for the history: on the validation set,
+            and on training examples as they were seen, before the step and with dropout.
         threads: CPU threads of each process; None leaves them.
         history: table of losses to write, ``history.csv`` beside the weights if not given; wall times go into
             ``history.timing.csv`` next to it.
@@ -267,12 +270,13 @@ def _write_outputs(plan: Plan, card: dict[str, Any], out: Path, history: Path) -
     """Write weights, card and history from the state of the finished training."""
     state = torch.load(plan.state_file, map_location="cpu", weights_only=True)
     best, spec = state["best"], plan.network
+    networks = {"": _as_defined(plan, best["weights"]), ".last": _as_defined(plan, state["network"])}
     card = {
         "name": spec.get("name", spec["source"]),
         "source": spec["source"],
         "options": dict(spec.get("options") or {}),
         "registry": spec.get("registry"),
-        "n_parameters": state["n_parameters"],
+        "n_parameters": sum(parameter.numel() for parameter in networks[""].parameters()),
         "training": asdict(plan.settings) | {"seed": plan.seed, "n_examples": plan.train.n},
         "epochs_trained": state["epoch"],
         "best_epoch": best["epoch"],
@@ -285,9 +289,18 @@ def _write_outputs(plan: Plan, card: dict[str, Any], out: Path, history: Path) -
         frame.to_csv(partial, index=False)
     with appearing(history.with_suffix(".timing.csv")) as partial:
         pd.DataFrame(state["timing"]).to_csv(partial, index=False)
-    for ending, weights in ((".last.safetensors", state["network"]), (".safetensors", best["weights"])):
-        with appearing(out.with_name(out.name + ending)) as partial:
-            partial.write_bytes(save(weights))
+    for ending, network in networks.items():
+        with appearing(out.with_name(f"{out.name}{ending}.safetensors")) as partial:
+            partial.write_bytes(save(weights_of(network)))
     with appearing(out.with_name(f"{out.name}.json")) as partial:
         partial.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card
+
+
+def _as_defined(plan: Plan, weights: Mapping[str, torch.Tensor]) -> nn.Module:
+    """A trained network without what its training added to it."""
+    with torch.random.fork_rng(devices=[]):
+        network = built(plan)
+    network.load_state_dict(weights)
+    normalise.fold(network)
+    return network

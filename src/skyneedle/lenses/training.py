@@ -39,8 +39,8 @@ def train(
     """Train one network of the configuration, or go on where a killed training stopped.
 
     Args:
-        network: name, source, options and training (``core.task.Settings`` and ``max_examples``: the first
-            so many examples of the training set).
+        network: name, source, options, training (``core.task.Settings`` and ``max_examples``: the first so
+            many examples of the training set), and maybe ``without``: a kind of impostor that is left out.
         train_shards: files of the training set.
         validation_shards: files of the validation set, which chooses the best epoch and nothing else.
         recipe: "corrected", or "faithful": scaled image by image as published, never turned.
@@ -62,20 +62,23 @@ def train(
 
     train_set, validation_set = DataSet(train_shards), DataSet(validation_shards)
     settings = dict(network["training"])
-    n = min(settings.pop("max_examples", None) or len(train_set), len(train_set))
-    labels, validation_labels = labels_of(train_set, n), labels_of(validation_set)
+    if recipe == "faithful":
+        settings |= {"batch_norm": False, "dropout_from_epoch": 0}
+    n_most, without = settings.pop("max_examples", None), network.get("without")
+    rows, validation_rows = rows_of(train_set, without, n_most), rows_of(validation_set, without)
+    labels, validation_labels = labels_of(train_set, rows), labels_of(validation_set, validation_rows)
     bands, size = takes(inference.build(network["source"], network["options"], REGISTRY), network["source"])
     if recipe == "faithful":
         scaling = Scaling(bands, size, recipe)
     else:
-        scaling = preprocess.measure(train_set, bands, size, np.arange(n))
+        scaling = preprocess.measure(train_set, bands, size, rows)
     turns = int(generator(job.seed, "turns").integers(2**31)) if recipe == "corrected" else None
     loss = WeightedCrossEntropy(class_weights(labels))
     arrays = list(preprocess.read(train_set, bands, np.arange(1)))
     return training.fit(
         {key: network[key] for key in ("name", "source", "options")} | {"registry": REGISTRY},
-        Examples(n, Stamps(train_set, scaling, labels, turns)),
-        Examples(len(validation_set), Stamps(validation_set, scaling, validation_labels)),
+        Examples(len(rows), Stamps(train_set, scaling, rows, labels, turns)),
+        Examples(len(validation_rows), Stamps(validation_set, scaling, validation_rows, validation_labels)),
         training.Settings(**settings),
         out=out,
         state_dir=state_dir,
@@ -83,7 +86,8 @@ def train(
         device=job.device,
         threads=job.threads,
         normalisation=asdict(scaling),
-        provenance=job.provenance | {"recipe": recipe, "scale": scale, "class_weights": list(loss.weights)},
+        provenance=job.provenance
+        | {"recipe": recipe, "scale": scale, "class_weights": list(loss.weights), "without": without},
         fingerprint=" ".join(
             (
                 job.provenance["code"],
@@ -114,8 +118,24 @@ def takes(network: nn.Module, source: str) -> tuple[tuple[str, ...], int]:
 # --- labels
 
 
-def labels_of(data: DataSet, n: int | None = None) -> np.ndarray:
-    """Labels of the first ``n`` examples of a set to learn from, 1 for lenses, shape (n,), integer.
+def rows_of(data: DataSet, without: str | None = None, n_most: int | None = None) -> np.ndarray:
+    """Rows of a set to learn from: the first so many, less those of one kind of impostor.
+
+    Raises:
+        NotADataSet: if a kind is to be left out of a set that tells no kinds.
+    """
+    rows = np.arange(min(n_most or len(data), len(data)))
+    if not without:
+        return rows
+    if "kind" not in data.table:
+        raise NotADataSet(
+            f"{data.shards[0].parent}: its table has no column 'kind' to leave '{without}' out."
+        )
+    return rows[(data.table["kind"] != without).to_numpy()[rows]]
+
+
+def labels_of(data: DataSet, rows: np.ndarray) -> np.ndarray:
+    """Labels of some rows of a set to learn from, 1 for lenses, shape (n,), integer.
 
     Raises:
         NotADataSet: if the table has no labels, or others than 0 and 1.
@@ -124,7 +144,7 @@ def labels_of(data: DataSet, n: int | None = None) -> np.ndarray:
     folder = data.shards[0].parent
     if "label" not in data.table or not data.table["label"].isin([0, 1]).all():
         raise NotADataSet(f"{folder}: its table has no column 'label' of 0 (non-lens) and 1 (lens).")
-    labels = data.table["label"].to_numpy(dtype=np.int64)[:n]
+    labels = data.table["label"].to_numpy(dtype=np.int64)[rows]
     if labels.min(initial=1) == labels.max(initial=0):
         raise OneClassOnly(
             f"{folder}: {int(labels.sum())} lenses among {len(labels)} examples; training needs lenses and "
@@ -186,23 +206,26 @@ class Stamps:
     Attributes:
         data: examples.
         scaling: to the input of the network.
-        labels: shape (n,), 1 for lenses.
+        among: rows of the set that there are to choose from, shape (n,).
+        labels: of these, shape (n,), 1 for lenses.
         turns: seed of rotations and reflections; None leaves the stamps as they are.
     """
 
     data: DataSet
     scaling: Scaling
+    among: np.ndarray
     labels: np.ndarray
     turns: int | None = None
 
     def __call__(self, rows: np.ndarray, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """Input (n, band, size, size), single precision, and label (n,)."""
+        """Input (n, band, size, size), single precision, and label (n,) of some of those ``among``."""
+        labels, rows = self.labels[rows], self.among[rows]
         images = scaled(self.data, self.scaling, rows)
         if self.turns is not None:
             # By row and epoch, never by class: a turn must not tell what an image shows.
             draws = [generator(self.turns, "turn", epoch, int(row)).integers(8) for row in rows]
             images = np.stack([turned(image, int(draw)) for image, draw in zip(images, draws, strict=True)])
-        return images, self.labels[rows]
+        return images, labels
 
 
 def turned(image: np.ndarray, operation: int) -> np.ndarray:

@@ -110,6 +110,23 @@ def test_files_are_the_table_and_the_same_bytes(published, files, tmp_path):
     assert sum(line.startswith("| p2019") for line in text.splitlines()) == 5
 
 
+def test_entries_may_ask_for_a_row_and_bring_a_note(tmp_path):
+    (tmp_path / "p.tsv").write_text(HEADER + "p\ti\tq\t1\t\tsaid\tou/a_big|ou/a_small\t\t\n")
+    ours = {"item": "ou", "quantity": "a difference", "note": "gate: met"}
+    content = {"a_small": metric(0.4), "b": metric(0.1) | ours, "auroc_testing": metric(0.9)}
+    (tmp_path / "ou.json").write_text(json.dumps(content))
+    table = scoreboard.build(tmp_path / "p.tsv", [tmp_path / "ou.json"], "laptop")
+    # The first of the two metrics is not there.
+    assert table[["quantity", "reproduced"]].iloc[:2].to_numpy().tolist() == [
+        ["q", 0.4],
+        ["AUROC on the testing set", 0.9],
+    ]
+    assert table[["quantity", "reproduced", "note"]].iloc[-1].tolist() == ["a difference", 0.1, "gate: met"]
+    content["a_big"] = metric(0.5)
+    (tmp_path / "ou.json").write_text(json.dumps(content))
+    assert scoreboard.build(tmp_path / "p.tsv", [tmp_path / "ou.json"], "laptop")["reproduced"][0] == 0.5
+
+
 def test_network_table_is_tidy(files):
     table = scoreboard.network_table(files)
     assert table["network"].tolist() == ["fcn", "fcn", "my_network", "my_network"]
@@ -150,6 +167,13 @@ def test_the_papers_own_table_is_complete(tmp_path):
         assert strain.loc[strain["value"] == value, "sentence"].str.contains(words, regex=False).any()
     assert strain["quantity"].str.fullmatch(r"GW\d{6} found").sum() == 11
     assert strain.loc[strain["quantity"] == "GW170817 found", "value"].item() == "0"
+    lenses = table[table["paper"] == "wilde2022"]
+    assert not lenses.duplicated(["item", "quantity"]).any()
+    assert lenses["item"].value_counts().loc[["Table 5", "Table 6", "Table 7"]].tolist() == [15, 28, 8]
+    printed = lenses[lenses["item"].isin(["Table 5", "Table 6", "Table 7"])]
+    for row in printed.itertuples():
+        typed = "0.44.23" if "0.44.23" in row.note else row.value
+        assert typed in row.sentence.split()
     board = scoreboard.build(PUBLISHED, [], "smoke")
     assert len(board) == len(table)
     assert (board["note"] != "").all()

@@ -80,6 +80,14 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in OUTPUTS}
 
 
+def test_history_has_metrics_of_training_and_validation_examples(own, tmp_path):
+    # 30 examples in batches of 8: the last one is short, and must count less.
+    fit(own, tmp_path, epochs=2, metrics={"positives": lambda z, t: t.mean()})
+    history = pd.read_csv(tmp_path / "history.csv").set_index("split")["positives"]
+    assert history["train"].tolist() == pytest.approx([toy(30)[1].mean().item()] * 2)
+    assert history["validation"].tolist() == pytest.approx([toy(13, seed=9)[1].mean().item()] * 2)
+
+
 def test_learns_and_writes_its_files(own, tmp_path):
     card = fit(
         own, tmp_path, epochs=12, metrics={"accuracy": lambda z, t: ((z > 0) == (t > 0.5)).float().mean()}
@@ -187,6 +195,22 @@ def test_interruption_around_the_start_of_dropout_changes_nothing(own, tmp_path,
         fit(own, tmp_path / "cut", train=stopping(examples(30), at), **options)
     fit(own, tmp_path / "cut", **options)
     assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
+
+
+def test_batch_normalisation_is_only_in_training(own, tmp_path):
+    """What is saved is the network as defined, and its loss is the one that training measured."""
+    options = {"checkpoint_minutes": 0.0, "batch_norm": True}
+    card = fit(own, tmp_path / "whole", **options)
+    with pytest.raises(Stop):
+        fit(own, tmp_path / "cut", train=stopping(examples(30), (1, 2)), **options)
+    fit(own, tmp_path / "cut", **options)
+    assert contents(tmp_path / "whole") == contents(tmp_path / "cut")
+    assert card["n_parameters"] == 2 * 5 + 5 + 5 + 1
+    network, _ = inference.load(tmp_path / "whole" / "seed0")
+    x, target = toy(13, seed=9)
+    with torch.no_grad():
+        loss = nn.functional.binary_cross_entropy_with_logits(network.eval()(x), target)
+    assert float(loss) == pytest.approx(card["best_loss"], rel=1e-5)
 
 
 KILLED = """

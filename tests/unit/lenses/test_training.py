@@ -193,7 +193,8 @@ def stamps(sets):
     data = store.DataSet(sets["training"])
     scaling = Scaling(("J", "H"), 66, "corrected", (1.0, 1.0), (0.0, 0.0), (1.0, 1.0))
     labels = data.table["label"].to_numpy()
-    plain, turned = (training.Stamps(data, scaling, labels, turns) for turns in (None, 5))
+    rows = np.arange(len(data))
+    plain, turned = (training.Stamps(data, scaling, rows, labels, turns) for turns in (None, 5))
     return plain, turned
 
 
@@ -225,7 +226,7 @@ def test_turns_tell_nothing_about_the_class(stamps):
     counts = [np.bincount(one, minlength=8) for one in (lenses, others)]
     chi2 = sum((((c - c.sum() / 8) ** 2) / (c.sum() / 8)).sum() for c in counts)
     assert chi2 < 36.1  # 14 degrees of freedom, one in a thousand
-    swapped = training.Stamps(stamps[1].data, stamps[1].scaling, 1 - labels, 5)
+    swapped = training.Stamps(stamps[1].data, stamps[1].scaling, stamps[1].among, 1 - labels, 5)
     assert (swapped(np.arange(8), 2)[0] == stamps[1](np.arange(8), 2)[0]).all()
 
 
@@ -247,6 +248,31 @@ def test_a_simple_task_is_learned(sets, trained):
     assert metrics.Ranking(found["label"], found["logit"]).auroc() > 0.95
     history = pd.read_csv(trained[0] / "history.csv")
     assert {"loss", "accuracy", "learning_rate"} < set(history.columns)
+
+
+def test_a_kind_that_is_left_out_is_never_seen(sets, tmp_path, monkeypatch):
+    kinds = {}
+    for name in ("training", "validation"):
+        data = store.DataSet(sets[name])
+        table = data.table.assign(kind=np.where(data.table["label"] == 1, "lens", "spiral"))
+        table.loc[:3, "kind"] = ["merger", "lens", "lens", "lens"]
+        kinds[name] = [tmp_path / name / "000.h5"]
+        store.write(kinds[name][0], {"nisp": data.read("nisp", slice(None))}, table, data.attributes)
+    seen = set()
+    original = training.scaled
+    monkeypatch.setattr(
+        training,
+        "scaled",
+        lambda data, scaling, rows: (
+            seen.update(data.table["kind"].to_numpy()[rows]) or original(data, scaling, rows)
+        ),
+    )
+    card = train(kinds, tmp_path, network=entry(epochs=1) | {"without": "spiral"})
+    assert seen == {"lens", "merger"}
+    assert card["provenance"]["without"] == "spiral"
+    assert card["training"]["n_examples"] == 31
+    with pytest.raises(NotADataSet, match="'kind' to leave 'spiral' out"):
+        train(sets, tmp_path / "none", network=entry(epochs=1) | {"without": "spiral"})
 
 
 def test_labels_that_mean_nothing_teach_nothing(tmp_path):

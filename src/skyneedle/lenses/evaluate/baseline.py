@@ -3,18 +3,23 @@
 A network that does not beat it by more than the interval has learnt nothing about shapes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from skyneedle.core.errors import MissingBand, OneClassOnly
-from skyneedle.lenses.preprocess import NISP, PIXEL_SCALE, select
+from skyneedle.core.store import DataSet
+from skyneedle.lenses.evaluate import score
+from skyneedle.lenses.preprocess import BANDS, NISP, PIXEL_SCALE, read, select, survey_sky
 
 FEATURES = ("flux", "size", "area", "VIS_minus_Y", "Y_minus_J", "J_minus_H")
 DETECTED = 3.0  # standard deviations of the sky, from which a pixel counts
 RIDGE = 1e-3
 ROUNDS = 100
+BLOCK = 250  # examples that are measured at once
 
 
 def features(vis: np.ndarray, nisp: np.ndarray, sky_sigma: Mapping[str, float]) -> np.ndarray:
@@ -46,6 +51,41 @@ def features(vis: np.ndarray, nisp: np.ndarray, sky_sigma: Mapping[str, float]) 
     columns = [magnitude["VIS"], size, area]
     columns += [magnitude[blue] - magnitude[red] for blue, red in (("VIS", "Y"), ("Y", "J"), ("J", "H"))]
     return np.stack(columns, axis=1)
+
+
+def of_set(shards: Sequence[str | Path] | str | Path) -> np.ndarray:
+    """Features of all examples of a set, shape (n, 6), in units of the sky noise of the set itself.
+
+    Errors as of ``features``, and of ``preprocess.read`` and ``survey_sky``.
+    """
+    data = DataSet(shards)
+    sigma = dict(zip(BANDS, survey_sky(data, BANDS), strict=True))
+    found = [np.empty((0, len(FEATURES)))]
+    for start in range(0, len(data), BLOCK):
+        arrays = read(data, BANDS, np.arange(start, min(start + BLOCK, len(data))))
+        found.append(features(arrays["vis"], arrays["nisp"], sigma))
+    return np.concatenate(found)
+
+
+def write_scores(
+    sets: Mapping[str, Sequence[str | Path]],
+    out: Mapping[str, str | Path],
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Fit on the training set and write the scores of every set, as those of a network are written.
+
+    Args:
+        sets: shards by name of the set, "training" among them.
+        out: parquet to write for each set, see ``score.write``.
+        provenance: stored in each.
+
+    Raises:
+        OneClassOnly: if the training set has one class only.
+    """
+    measured = {name: of_set(shards) for name, shards in sets.items()}
+    model = fit(measured["training"], DataSet(sets["training"]).table["label"].to_numpy())
+    for name, table in measured.items():
+        score.write(DataSet(sets[name]), model.logits(table), out[name], "flux_size_colour", provenance)
 
 
 def _sizes(detected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -119,24 +119,13 @@ def _files(compound: Compound, folder: Path, filters: set[str]) -> dict[str, Pat
 
 
 def _middle(path: Path) -> np.ndarray:
-    image = _first_image(path)
+    image = stamps.first_image(path)
     if image.pixel_scale is None:
         raise NotAStamp(f"{image.path}: the header has no world coordinates to tell 20 arcsec")
     # The check of the content comes after cutting: mosaics have empty corners.
     side = round(STAMP_ARCSEC / image.pixel_scale)
     middle = stamps.centre(image.values, side, image.path)
     return stamps.check(stamps.Image(middle, image.header, image.pixel_scale, image.path))
-
-
-def _first_image(path: Path) -> stamps.Image:
-    from astropy.io import fits
-
-    stamps.check_signature(path)
-    with fits.open(path, memmap=True) as file:
-        planes = [i for i, item in enumerate(file) if item.is_image and item.header.get("NAXIS") == 2]
-    if not planes:
-        raise NotAStamp(f"{path}: no image with two axes in it")
-    return stamps.read(path, planes[0])
 
 
 def find(root: str | os.PathLike, recipe: str = "faithful") -> stamps.Source:

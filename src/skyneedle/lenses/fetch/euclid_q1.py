@@ -57,11 +57,7 @@ def read(path: str | os.PathLike, side: int = PIXELS["VIS"]) -> dict[str, np.nda
 
 
 def _extensions(path: str | os.PathLike) -> dict[str, str]:
-    from astropy.io import fits
-
-    stamps.check_signature(path)
-    with fits.open(path, memmap=True) as file:
-        present = [item.name for item in file]
+    present = stamps.extensions(path)
     names = {}
     for band, stem in EXTENSIONS.items():
         wanted = [f"{stem}_{ending}" for ending in IMAGE_ENDINGS]

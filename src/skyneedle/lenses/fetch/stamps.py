@@ -2,7 +2,8 @@
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,14 +76,29 @@ def read(path: str | os.PathLike, extension: int | str = 0) -> Image:
     return read_all(path, [extension])[0]
 
 
-def read_all(path: str | os.PathLike, extensions: Sequence[int | str]) -> list[Image]:
-    """Read several images of a FITS file; errors as of ``read``."""
+def first_image(path: str | os.PathLike) -> Image:
+    """The first image with two axes in a FITS file; errors as of ``read``."""
     check_signature(path)
+    with _damage_named(path), fits.open(path, memmap=True) as file:
+        planes = [i for i, item in enumerate(file) if item.is_image and item.header.get("NAXIS") == 2]
+    if not planes:
+        raise NotAStamp(f"{path}: no image with two axes in it")
+    return read(path, planes[0])
+
+
+def extensions(path: str | os.PathLike) -> list[str]:
+    """Names of what a FITS file holds, one an extension; errors as of ``read``."""
+    check_signature(path)
+    with _damage_named(path), fits.open(path, memmap=True) as file:
+        return [item.name for item in file]
+
+
+@contextmanager
+def _damage_named(path: str | os.PathLike) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about truncation and odd keywords: both are checked here
         try:
-            with fits.open(path, memmap=False) as file:
-                return [_image(file, extension, path) for extension in extensions]
+            yield
         except SkyneedleError:
             raise
         except (OSError, ValueError, TypeError, fits.VerifyError) as error:
@@ -90,6 +106,13 @@ def read_all(path: str | os.PathLike, extensions: Sequence[int | str]) -> list[I
                 f"{path}: the FITS file of {os.path.getsize(path)} bytes ends early or is damaged ({error}); "
                 "delete it and fetch it again"
             ) from None
+
+
+def read_all(path: str | os.PathLike, extensions: Sequence[int | str]) -> list[Image]:
+    """Read several images of a FITS file; errors as of ``read``."""
+    check_signature(path)
+    with _damage_named(path), fits.open(path, memmap=False) as file:
+        return [_image(file, extension, path) for extension in extensions]
 
 
 def check_signature(path: str | os.PathLike) -> None:
@@ -165,15 +188,15 @@ def check(image: Image, shape: tuple[int, int] | None = None, scale: float | Non
     Raises:
         WrongStampSize, WrongPixelScale, StampHasNaN, ConstantStamp: each names file, value and expectation.
     """
-    if shape is not None and image.values.shape != shape:
-        raise WrongStampSize(
-            f"{image.path}: {image.values.shape[0]} x {image.values.shape[1]} pixels, expected "
-            f"{shape[0]} x {shape[1]}; cut the stamp to this size"
-        )
     if scale and image.pixel_scale and abs(image.pixel_scale / scale - 1) > SCALE_TOLERANCE:
         raise WrongPixelScale(
             f"{image.path}: {image.pixel_scale:.4f} arcsec a pixel, expected {scale}; "
             "resample the image, or give the set it belongs to"
+        )
+    if shape is not None and image.values.shape != shape:
+        raise WrongStampSize(
+            f"{image.path}: {image.values.shape[0]} x {image.values.shape[1]} pixels, expected "
+            f"{shape[0]} x {shape[1]}; cut the stamp to this size"
         )
     n_bad = int((~np.isfinite(image.values)).sum())
     if n_bad:

@@ -36,9 +36,8 @@ def impostor(
 def _elliptical(
     system: System, lensed_flux: np.ndarray, instrument: Instrument, random: np.random.Generator
 ) -> tuple[Light, ...]:
-    """Nothing but a galaxy."""
-    deflector = system.deflector
-    return (Light(deflector.profile, deflector.flux * _gain(system, lensed_flux), "lens"),)
+    """Nothing but a galaxy, as bright in each band as deflector and lensed source together."""
+    return (Light(system.deflector.profile, system.deflector.flux + lensed_flux, "lens"),)
 
 
 def _companions(
@@ -163,10 +162,6 @@ _KINDS: dict[str, Callable[..., tuple[Light, ...]]] = {
 def _total(system: System, lensed_flux: np.ndarray) -> float:
     """Electrons/s of deflector and lensed source in the first band."""
     return float(system.deflector.flux[0] + lensed_flux[0])
-
-
-def _gain(system: System, lensed_flux: np.ndarray) -> float:
-    return _total(system, lensed_flux) / float(system.deflector.flux[0])
 
 
 def _ratios(differences: np.ndarray, instrument: Instrument) -> np.ndarray:

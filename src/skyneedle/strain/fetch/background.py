@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from skyneedle.core.download import NOT_DELIVERED, Status
 from skyneedle.core.errors import NoQuietTime, SourceUnavailable
+from skyneedle.core.manifest import write_text
 from skyneedle.strain.fetch import archive, events
-from skyneedle.strain.fetch.download import NOT_DELIVERED, Status, download
+from skyneedle.strain.fetch.download import download
 from skyneedle.strain.fetch.gwosc_files import read
-from skyneedle.strain.fetch.manifest import write_text
 from skyneedle.strain.fetch.select import Settings, check_volume, intersect, plan, valid_intervals
 from skyneedle.strain.fetch.stretch import constant_seconds, nan_seconds
 

@@ -4,9 +4,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from skyneedle.core.download import NOT_DELIVERED, is_address, write_status
 from skyneedle.core.errors import BadSetting, SourceUnavailable
 from skyneedle.strain.fetch.archive import ARCHIVE, event_urls
-from skyneedle.strain.fetch.download import NOT_DELIVERED, download, is_address, write_status
+from skyneedle.strain.fetch.download import download
 from skyneedle.strain.fetch.names import StrainFileName, best_common, in_folders, parse_name
 
 

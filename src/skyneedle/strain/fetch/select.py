@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import requests
 
+from skyneedle.core.download import check_disk, is_address
 from skyneedle.core.errors import BadSetting, NoQuietTime, SourceUnavailable
 from skyneedle.strain.fetch import archive
-from skyneedle.strain.fetch.download import check_disk, is_address
 from skyneedle.strain.fetch.names import StrainFileName, in_folders, parse_name
 
 # GPS start and end of the runs, as the archive's client documents them for `run_segment`.

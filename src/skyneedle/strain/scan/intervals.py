@@ -4,9 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from skyneedle.core.download import check_disk, is_address
 from skyneedle.core.errors import SourceUnavailable
 from skyneedle.strain.fetch import archive
-from skyneedle.strain.fetch.download import check_disk, download, is_address
+from skyneedle.strain.fetch.download import download
 from skyneedle.strain.fetch.names import StrainFileName, in_folders, parse_name
 from skyneedle.strain.fetch.select import BYTES_A_FILE
 from skyneedle.strain.scan.sources import RATE, Span, Tell, cover

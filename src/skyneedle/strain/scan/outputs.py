@@ -3,15 +3,15 @@
 import hashlib
 import json
 import os
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from skyneedle.core import plotting
 from skyneedle.core.errors import SkyneedleError, UnknownNetwork
+from skyneedle.core.progress import progress
 from skyneedle.strain import preprocess
 from skyneedle.strain.scan.plan import FINE, Plan, Stretch
 from skyneedle.strain.scan.sources import RATE, Tell
@@ -112,18 +112,3 @@ def _judge(slide: Callable[..., np.ndarray], prepared: Any, piece: np.ndarray) -
             "another with --weights."
         )
     return logits[skipped : skipped + n]
-
-
-def progress(items: Iterable[Any], total: int, what: str, pause_s: float = 20.0) -> Iterator[Any]:
-    """A bar on a terminal, elsewhere a line now and then; both on stderr."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        yield from tqdm(items, total=total, desc=what)
-        return
-    told = time.monotonic()
-    for k, item in enumerate(items):
-        if time.monotonic() - told > pause_s:
-            told = time.monotonic()
-            print(f"{what}: {k} of {total} ({100 * k // total} %)", file=sys.stderr, flush=True)
-        yield item

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from skyneedle.core.errors import BadSetting, DetectorMismatch, NoDevice
+from skyneedle.core.device import check_device
+from skyneedle.core.errors import BadSetting, DetectorMismatch
 from skyneedle.strain import preprocess
 from skyneedle.strain.evaluate import postprocess
 from skyneedle.strain.scan import intervals
@@ -81,7 +82,7 @@ def make(
     trained = find(search[0], sources)
     point = operating_point(trained, *search[1:])
     span = None if gps is None else _span(*gps)
-    _check_device(device)
+    check_device(device)
     tracks = _tracks(trained, sources, span, mirrors, out, tell)
     stretches, offset = [], 0
     for first, last in files.common(tracks, tell):
@@ -105,17 +106,6 @@ def _span(start: float, end: float) -> Span:
             f"{preprocess.WINDOW_S} s are needed, the end after the start."
         )
     return round(start * RATE), round(end * RATE)
-
-
-def _check_device(device: str) -> None:
-    if device == "cpu":
-        return
-    import torch
-
-    if not torch.cuda.is_available():
-        raise NoDevice(
-            "The scan was asked to run on cuda, but no CUDA device is visible here; use --device cpu."
-        )
 
 
 def _tracks(

@@ -19,12 +19,13 @@ import pandas as pd
 
 from skyneedle.core import plotting
 from skyneedle.core.errors import FolderBusy, SkyneedleError
+from skyneedle.core.progress import progress
 from skyneedle.core.runtime import exclusive
 from skyneedle.strain import preprocess
 from skyneedle.strain.evaluate import postprocess
 from skyneedle.strain.fetch.gwosc_files import utc
 from skyneedle.strain.scan import pictures as drawing
-from skyneedle.strain.scan.outputs import conditioned, judge_all, progress
+from skyneedle.strain.scan.outputs import conditioned, judge_all
 from skyneedle.strain.scan.plan import FINE, Plan, make
 from skyneedle.strain.scan.sources import RATE, Tell
 

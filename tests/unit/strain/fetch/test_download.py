@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from skyneedle.core.download import check_disk
 from skyneedle.core.errors import ChecksumMismatch, DiskTooSmall, SourceUnavailable, TruncatedFile
-from skyneedle.strain.fetch.download import check_disk, download, fetch_optional
-from skyneedle.strain.fetch.manifest import read_manifest
+from skyneedle.core.manifest import read_manifest
+from skyneedle.strain.fetch.download import download, fetch_optional
 
 DATASETS = Path(__file__).resolve().parents[4] / "config" / "datasets.tsv"
 QUICK = {"timeout_s": 0.25, "retries": 2, "backoff_s": 0.01}

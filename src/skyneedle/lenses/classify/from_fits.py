@@ -1,0 +1,137 @@
+"""Objects in FITS files: one file a band, or one file with all bands as extensions."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from skyneedle.core.errors import MissingBand, NotAStamp
+from skyneedle.lenses.classify.objects import Group, LeftOut, Stamp, left_out
+from skyneedle.lenses.fetch import euclid_q1, stamps
+from skyneedle.lenses.preprocess import NISP, PIXEL_SCALE, PIXELS
+
+ENDINGS = (".fits", ".fit")
+# VIS or Y or NIR_Y as a word of its own, touched by neither letters nor digits: J1148 is no band.
+BAND_WORD = re.compile(r"(?<![A-Z0-9])(?:(?:NIR|NISP)[_-]?)?(VIS|Y|J|H)(?![A-Z0-9])", re.IGNORECASE)
+CUTOUT = re.compile(rf"(?:{'|'.join(euclid_q1.EXTENSIONS.values())})_(?:{'|'.join(euclid_q1.IMAGE_ENDINGS)})")
+
+
+def band_of(name: str) -> str | None:
+    """The band in a name, the last word of several; None where there is none."""
+    words = BAND_WORD.findall(name)
+    return words[-1].upper() if words else None
+
+
+def without_band(path: str, band: str) -> str:
+    """A path without its ending and all words of one band: the same for all files of an object.
+
+    ``EUC_VIS/imageEUC_VIS-12.fits`` gives ``EUC/imageEUC-12``.
+    """
+    stem = str(Path(path).with_suffix(""))
+    parts = []
+    for part in Path(stem).parts:
+        rest = BAND_WORD.sub(lambda word: "" if word[1].upper() == band else word[0], part)
+        tidy = re.sub(r"([_\-. ])[_\-. ]+", lambda run: run[0][-1], rest).strip("_-. ")
+        parts += [tidy] if tidy else []
+    return "/".join(parts) or Path(stem).name
+
+
+def groups(files: Sequence[str], root: Path, before: str, refused: list[LeftOut]) -> list[Group]:
+    """The objects in FITS files.
+
+    Args:
+        files: paths relative to ``root``.
+        root: folder, or the folder of a single file.
+        before: put before the names.
+        refused: gets the files that cannot be told apart.
+
+    Returns:
+        At most two groups: of files with one band, and of files with all bands.
+    """
+    objects: dict[str, dict[str, Path]] = {}
+    wholes: list[str] = []
+    for file in files:
+        band = band_of(Path(file).name)
+        if band is None:
+            wholes.append(file)
+            continue
+        known = objects.setdefault(without_band(file, band), {})
+        if band in known:
+            twice = NotAStamp(
+                f"{root / file}: {known[band].name} is its {band} image already; keep one of the two."
+            )
+            refused.append(left_out(before + file, str(root / file), twice))
+        else:
+            known[band] = root / file
+    found = []
+    if objects:
+        names, paths = [before + name for name in objects], list(objects.values())
+        found.append(
+            Group(
+                "one FITS file a band",
+                names,
+                [str(next(iter(each.values()))) for each in paths],
+                lambda i, bands: _read_bands(names[i], paths[i], bands),
+                np.full(len(names), -1),
+                all_files=[str(path) for each in paths for path in each.values()],
+            )
+        )
+    if wholes:
+        found.append(
+            Group(
+                "one FITS file an object",
+                [before + str(Path(file).with_suffix("")) for file in wholes],
+                [str(root / file) for file in wholes],
+                lambda i, bands: _read_whole(root / wholes[i], bands),
+                np.full(len(wholes), -1),
+            )
+        )
+    return found
+
+
+def _read_bands(name: str, paths: Mapping[str, Path], bands: Sequence[str]) -> Stamp:
+    """An object whose bands are files; each file's first image is taken."""
+    lacking = [band for band in bands if band not in paths]
+    if lacking:
+        there = ", ".join(str(path) for path in paths.values())
+        raise MissingBand(
+            f"{name}: no image in {', '.join(lacking)} beside {there}; all files of an object have the same "
+            "path but for the word of the band."
+        )
+    planes = {}
+    for band in bands:
+        image = stamps.first_image(paths[band])
+        inside = band_of(str(image.header.get("EXTNAME", "")))
+        if inside not in (None, band):
+            raise NotAStamp(
+                f"{image.path}: the name of the file says {band}, that of its first image "
+                f"'{image.header['EXTNAME']}'; rename the file, without a band if it holds several."
+            )
+        planes[band] = stamps.check(image, (PIXELS[band],) * 2, PIXEL_SCALE[band])
+    return Stamp(planes)
+
+
+def _read_whole(path: Path, bands: Sequence[str]) -> Stamp:
+    """An object whose bands are extensions of one file."""
+    names = stamps.extensions(path)
+    if any(CUTOUT.fullmatch(name) for name in names):
+        cutout = euclid_q1.read(path)
+        nisp = dict(zip(NISP, cutout["nisp"], strict=True))
+        return Stamp({band: cutout["vis"] if band == "VIS" else nisp[band] for band in bands}, "nJy")
+    found = {match[1].upper(): name for name in names if (match := BAND_WORD.fullmatch(name))}
+    lacking = [band for band in bands if band not in found]
+    if lacking:
+        raise MissingBand(
+            f"{path}: no image in {', '.join(lacking)}: neither the name of the file nor one of its "
+            f"{len(names)} extensions ({', '.join(names)}) is a word VIS, Y, J or H."
+            if not found
+            else f"{path}: no extension {', '.join(lacking)}; the file holds {', '.join(names)}."
+        )
+    images = stamps.read_all(path, [found[band] for band in bands])
+    return Stamp(
+        {
+            band: stamps.check(image, (PIXELS[band],) * 2, PIXEL_SCALE[band])
+            for band, image in zip(bands, images, strict=True)
+        }
+    )

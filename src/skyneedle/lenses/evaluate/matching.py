@@ -1,0 +1,182 @@
+"""Do networks select against compound lenses? Their recall beside that of single lenses that are as easy.
+
+A compound lens is compared with the single lenses of the testing set closest to it in Einstein radius and
+magnification, since both decide how well any lens is seen.
+
+Source: Wilde et al. 2022, abstract and Sec. 4, where recalls of unlike systems are compared.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from skyneedle.core import metrics, tables
+from skyneedle.core.seeds import generator
+from skyneedle.core.store import DataSet
+from skyneedle.lenses.evaluate import score
+
+N_PARTNERS = 5  # single lenses that each compound lens is held against
+CALIPER = 0.15  # decades in both quantities; what has no partner so close is left out and counted
+WORDS = {"arcs": "compound arcs", "rings": "double rings"}
+NO_PARTNER = "no single lens is like these"
+WITHIN = 0.15  # the gate: recall on compounds is at most so much below that of matched singles
+
+
+class Partners(NamedTuple):
+    """Which single lenses stand beside which compound lenses.
+
+    Attributes:
+        compounds: rows of the compound lenses that have partners, shape (n,).
+        singles: rows of their partners, shape (n, N_PARTNERS).
+        near: which of these are within the caliper, shape (n, N_PARTNERS).
+    """
+
+    compounds: np.ndarray
+    singles: np.ndarray
+    near: np.ndarray
+
+
+def match(
+    compounds: pd.DataFrame, singles: pd.DataFrame, n_partners: int = N_PARTNERS, caliper: float = CALIPER
+) -> Partners:
+    """Closest single lenses of each compound lens in the logarithms of theta_e and mag_eff.
+
+    Args:
+        compounds: theta_e (of the foreground lens for the source, arcsec) and mag_eff (of the source).
+        singles: likewise.
+        n_partners: for each compound lens; a single lens may stand beside several.
+        caliper: greatest distance in each logarithm, decades.
+    """
+    from scipy.spatial import cKDTree
+
+    names = ["theta_e", "mag_eff"]
+    ours, theirs = (np.log10(table[names].to_numpy(float)) for table in (compounds, singles))
+    if not len(ours) or not len(theirs):
+        return Partners(np.zeros(0, int), np.zeros((0, n_partners), int), np.zeros((0, n_partners), bool))
+    k = min(n_partners, len(theirs))
+    # The greater of the two distances, so that the caliper holds in both.
+    distance, place = cKDTree(theirs).query(ours, k=k, p=np.inf)
+    distance, place = (part.reshape(len(ours), k) for part in (distance, place))
+    near = distance <= caliper
+    kept = near.any(axis=1)
+    return Partners(np.flatnonzero(kept), place[kept], near[kept])
+
+
+def difference(
+    compound_found: np.ndarray,
+    single_found: np.ndarray,
+    partners: Partners,
+    parents: tuple[np.ndarray, np.ndarray],
+    n_bootstrap: int = 1000,
+    rng: np.random.Generator | None = None,
+) -> dict[str, metrics.Interval]:
+    """Recall of the matched compound lenses, of their partners, and the difference.
+
+    Args:
+        compound_found: whether each compound lens is at or above the operating point, shape (compound,).
+        single_found: likewise for single lenses, shape (single,).
+        partners: of ``match``.
+        parents: groups of compound and of single lenses; whole groups are redrawn, both at once.
+        n_bootstrap: redraws.
+        rng: of the redraws.
+
+    Returns:
+        compounds, singles and difference, each with value, low, high and n (groups); NaN without partners.
+    """
+    if not len(partners.compounds):
+        nothing = metrics.interval(math.nan, math.nan, math.nan, 0)
+        return dict.fromkeys(("compounds", "singles", "difference"), nothing)
+    n = len(compound_found)
+    ours = np.asarray(compound_found, float)[partners.compounds]
+    theirs = np.asarray(single_found, float)[partners.singles]
+
+    def measure(weights: np.ndarray) -> np.ndarray:
+        of_singles = weights[n:][partners.singles] * partners.near
+        total = of_singles.sum(axis=1)
+        # A compound lens none of whose partners was drawn has nothing to be held against.
+        of_compounds = weights[:n][partners.compounds] * (total > 0)
+        if not of_compounds.sum():
+            return np.full(3, math.nan)
+        beside = (of_singles * theirs).sum(axis=1) / np.maximum(total, 1)
+        first, second = (of_compounds @ part / of_compounds.sum() for part in (ours, beside))
+        return np.array([first, second, first - second])
+
+    groups = np.array([f"c{one}" for one in parents[0]] + [f"s{one}" for one in parents[1]])
+    found = metrics.bootstrap(measure, groups, n_bootstrap, rng)
+    return {
+        name: metrics.interval(found["value"][i], found["low"][i], found["high"][i], found["n"])
+        for i, name in enumerate(("compounds", "singles", "difference"))
+    }
+
+
+def verdict(entry: Mapping[str, Any]) -> str:
+    """Whether the gate is met, and what the interval says about the paper's question."""
+    if not math.isfinite(entry["low"]):
+        return NO_PARTNER
+    gate = "met" if entry["low"] >= -WITHIN else "not met"
+    if entry["high"] < 0:
+        answer = "selects against them"
+    elif entry["low"] > 0:
+        answer = "prefers them"
+    else:
+        answer = "no selection for or against is seen"
+    return f"within {100 * WITHIN:.0f} points: {gate}; {answer}"
+
+
+def write(
+    scores: Mapping[str, Mapping[str, str | Path]],
+    points: Mapping[str, float],
+    shards: Mapping[str, Sequence[str | Path]],
+    settings: Mapping[str, Any],
+    *,
+    table: str | Path,
+    out: str | Path,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Write recalls of matched compound and single lenses for all methods.
+
+    Args:
+        scores: for each method, parquet of scores of testing, arcs and rings.
+        points: threshold of each, log odds.
+        shards: files of these sets.
+        settings: ``n_bootstrap``.
+        table: CSV to write: network, set, quantity (compounds, singles, difference), value, low, high, n,
+            n_compounds, n_matched, note.
+        out: metrics to write, JSON, with ``difference_<set>_<method>``.
+        provenance: stored in them.
+    """
+    truth = {name: DataSet(files).table for name, files in shards.items()}
+    lenses = {name: np.flatnonzero(one["label"].to_numpy() == 1) for name, one in truth.items()}
+    singles = truth["testing"].iloc[lenses["testing"]]
+    rows: list[dict[str, Any]] = []
+    found: dict[str, Any] = {}
+    for name in ("arcs", "rings"):
+        compounds = truth[name].iloc[lenses[name]]
+        partners = match(compounds, singles)
+        parents = compounds["parent_id"].to_numpy(), singles["parent_id"].to_numpy()
+        for method, files in scores.items():
+            ours, theirs = (
+                score.read(files[which], shards[which]).logits[lenses[which]] >= points[method]
+                for which in (name, "testing")
+            )
+            rng = generator(0, "matching", name)
+            entries = difference(ours, theirs, partners, parents, settings["n_bootstrap"], rng)
+            note = verdict(entries["difference"])
+            counts = {"n_compounds": len(compounds), "n_matched": len(partners.compounds), "note": note}
+            rows += [
+                {"network": method, "set": name, "quantity": quantity, **entry, **counts}
+                for quantity, entry in entries.items()
+            ]
+            left_out = f"{len(partners.compounds)} of {len(compounds)} have singles like them"
+            found[f"difference_{name}_{method}"] = entries["difference"] | {
+                "item": method,
+                "quantity": f"recall of {WORDS[name]} minus that of matched single lenses",
+                "note": f"{note}; {left_out}" if len(partners.compounds) else left_out,
+                "reason": NO_PARTNER,
+            }
+    tables.write_csv(pd.DataFrame(rows), table)
+    tables.write_json(found | {"provenance": dict(provenance or {})}, out)

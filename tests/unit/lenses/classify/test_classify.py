@@ -1,0 +1,592 @@
+"""`skyneedle classify`: all kinds of files give the same scores; what is bad is named, the rest is scored."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from skyneedle import cli
+from skyneedle.core import inference, store
+from skyneedle.core.errors import FolderBusy, UnknownNetwork
+from skyneedle.core.runtime import Job, exclusive
+from skyneedle.lenses import networks, training
+from skyneedle.lenses.classify import from_fits, outputs, search, sheet, trained
+from skyneedle.lenses.classify.attribution import attribute
+from skyneedle.lenses.fetch import compounds
+from skyneedle.lenses.networks import lens_logit
+from tests.unit.lenses.fetch.fits_files import header, write, write_extensions
+
+BANDS = ("J", "Y", "H", "VIS")
+SCALES = {"VIS": 0.1, "J": 0.3, "Y": 0.3, "H": 0.3}
+N = 20  # more than a batch
+
+
+def images(n=N, seed=0):
+    """Sky noise of another strength in each band, and a galaxy off the middle."""
+    rng, found = np.random.default_rng(seed), {}
+    for k, (band, scale) in enumerate(SCALES.items()):
+        side = 200 if band == "VIS" else 66
+        y, x = (np.mgrid[:side, :side] - side / 2) * scale
+        galaxies = [np.exp(-np.hypot(x - i % 3, y + i % 4)) for i in range(n)]
+        found[band] = ((1 + k) * (rng.normal(size=(n, side, side)) + 30 * np.array(galaxies))).astype(
+            np.float32
+        )
+    return found
+
+
+def arrays(planes):
+    return {"vis": planes["VIS"], "nisp": np.stack([planes[band] for band in BANDS[:3]], axis=1)}
+
+
+def write_network(stem, seed=3, bands=BANDS, **card):
+    """A small network that has learned nothing, with its card as training writes it."""
+    options = {"bands": list(bands), "size": 16, "width": 2}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = networks.build("resnet10", **options)
+    n = len(bands)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    save_file(network.state_dict(), f"{stem}.safetensors")
+    scaling = {"sky_sigma": [1.0] * n, "mean": [0.1] * n, "std": [0.5] * n, "softening": 3.0}
+    entries = {
+        "name": "tiny",
+        "source": "resnet10",
+        "options": options,
+        "registry": "skyneedle.lenses.networks",
+        "normalisation": {"bands": list(bands), "size": 16, "recipe": "corrected"} | scaling,
+        "provenance": {"scale": "smoke"},
+    }
+    stem.with_name(f"{stem.name}.json").write_text(json.dumps(entries | card))
+    return stem
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return write_network(tmp_path_factory.mktemp("weights") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def planes():
+    return images()
+
+
+def write_set(path, planes, **attributes):
+    """A data set of this package."""
+    n = len(planes["VIS"])
+    table = pd.DataFrame({"id": 100 + np.arange(n), "label": np.arange(n) % 2})
+    store.write(path, arrays(planes), table, attributes)
+
+
+def write_plain(path, planes):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        for name, array in arrays(planes).items():
+            file[name] = array
+
+
+def write_layout(folder, layout, planes):
+    """All objects in one kind of file; returns the name of object number i."""
+    n = len(planes["VIS"])
+    if layout == "set":
+        write_set(folder / "000.h5", planes)
+        return [f"000:{100 + i}" for i in range(n)]
+    if layout == "plain":
+        write_plain(folder / "many.hdf5", planes)
+        return [f"many:{i}" for i in range(n)]
+    if layout == "extensions":
+        for i in range(n):
+            made = [("PSF", np.eye(5, dtype=np.float32), None)] + [
+                (band, planes[band][i], header(SCALES[band])) for band in ("VIS", "H", "Y", "J")
+            ]
+            write_extensions(folder / f"object{i:02d}.fits", made)
+        return [f"object{i:02d}" for i in range(n)]
+    for i in range(n):
+        for band in BANDS:
+            if layout == "challenge":
+                path = folder / "Public" / f"EUC_{band}" / f"imageEUC_{band}-{200000 + i}.fits"
+            else:
+                path = folder / f"object{i:02d}_{band if band == 'VIS' else f'nir_{band}'.lower()}.fit"
+            write(path, planes[band][i], SCALES[band])
+    if layout == "challenge":
+        return [f"Public/EUC/imageEUC-{200000 + i}" for i in range(n)]
+    return [f"object{i:02d}" for i in range(n)]
+
+
+def classify(paths, weights, out, **options):
+    paths = paths if isinstance(paths, list) else [paths]
+    return search.classify(paths, network=weights, out=out, **{"top": 0, "tell": lambda _: None} | options)
+
+
+def predicted(weights, folder, out):
+    training.predict(weights, sorted(folder.glob("*.h5")), out, job=Job(0, 1, "cpu"))
+    return pd.read_parquet(out)["logit"].to_numpy()
+
+
+# --- kinds of files
+
+
+@pytest.mark.parametrize("layout", ["set", "plain", "extensions", "bands", "challenge"])
+def test_every_kind_of_file_gives_the_scores_of_a_data_set(layout, planes, weights, tmp_path):
+    write_set(tmp_path / "set" / "000.h5", planes)
+    expected = predicted(weights, tmp_path / "set", tmp_path / "expected.parquet")
+    names = write_layout(tmp_path / "stamps", layout, planes)
+    found = classify(tmp_path / "stamps", weights, tmp_path / "out")
+    assert found["logit"].is_monotonic_decreasing
+    assert sorted(found["name"]) == sorted(names)
+    logits = found.set_index("name").loc[names, "logit"].to_numpy()
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
+    np.testing.assert_allclose(found["score"], 1 / (1 + np.exp(-found["logit"])))
+    on_disk = pd.read_csv(tmp_path / "out" / "scores.csv")
+    pd.testing.assert_frame_equal(on_disk.drop(columns="label"), found.drop(columns="label"))
+    parquet = pd.read_parquet(tmp_path / "out" / "scores.parquet")
+    pd.testing.assert_frame_equal(parquet, found)
+    assert parquet.attrs["network"]["name"] == "tiny"
+    if layout == "set":
+        assert found.set_index("name").loc[names, "label"].tolist() == [0, 1] * (N // 2)
+    else:
+        assert found["label"].isna().all()
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["classify.json", "scores.csv", "scores.parquet"]
+
+
+def test_the_sky_that_a_set_names_is_used(planes, weights, tmp_path):
+    sky = {"bands": ["VIS", *BANDS[:3]], "sky_sigma": [5.0, 6.0, 7.0, 8.0]}
+    for name, some in (("000.h5", slice(0, 7)), ("001.h5", slice(7, N))):
+        write_set(tmp_path / "set" / name, {band: plane[some] for band, plane in planes.items()}, **sky)
+    expected = predicted(weights, tmp_path / "set", tmp_path / "expected.parquet")
+    found = classify(tmp_path / "set", weights, tmp_path / "out").sort_values(["file", "name"])
+    np.testing.assert_allclose(found["logit"], expected, atol=1e-6)
+
+
+def test_each_path_is_a_survey_of_its_own(planes, weights, tmp_path):
+    """In other units the numbers differ, noise included, and the scores do not."""
+    write_plain(tmp_path / "a" / "same.h5", planes)
+    write_plain(tmp_path / "b" / "same.h5", {band: 1e-9 * plane for band, plane in planes.items()})
+    found = classify([tmp_path / "a", tmp_path / "b"], weights, tmp_path / "out")
+    by_name = found.set_index("name")["logit"]
+    assert sorted(by_name.index) == sorted(f"{x}/same:{i}" for x in "ab" for i in range(N))
+    for i in range(N):
+        assert by_name[f"a/same:{i}"] == pytest.approx(by_name[f"b/same:{i}"], abs=1e-4)
+
+
+def test_only_the_bands_that_the_network_takes_are_needed(planes, tmp_path):
+    stem = write_network(tmp_path / "h", bands=("H",))
+    for i in range(3):
+        write(tmp_path / "stamps" / f"H-{i}.fits", planes["H"][i])  # no world coordinates: believed
+    with h5py.File(tmp_path / "stamps" / "x.h5", "w") as file:
+        file["nisp"], file["id"] = arrays(planes)["nisp"][:3], [f"N{i}" for i in range(3)]
+    found = classify(tmp_path / "stamps", stem, tmp_path / "out", top=4)
+    assert sorted(found["name"]) == ["0", "1", "2", "x:N0", "x:N1", "x:N2"]
+    logits = found.set_index("name")["logit"]
+    assert logits["0"] == pytest.approx(logits["x:N0"], abs=1e-5)
+    assert (tmp_path / "out" / "top.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("path", "band", "name"),
+    [
+        ("Public/EUC_VIS/imageEUC_VIS-100002.fits", "VIS", "Public/EUC/imageEUC-100002"),
+        ("object_nir_y.fits", "Y", "object"),
+        ("NISP-H_12.3.fits", "H", "12.3"),
+        ("SDSSJ1148+1930_J.fit", "J", "SDSSJ1148+1930"),
+        ("J 1148_vis.fits", "VIS", "J 1148"),
+        ("102018665_NEG570040238507752998.fits", None, None),
+        ("healthy.fits", None, None),
+        ("visible.fits", None, None),
+    ],
+)
+def test_bands_and_objects_by_file_name(path, band, name):
+    assert from_fits.band_of(path.rsplit("/", 1)[-1]) == band
+    if band:
+        assert from_fits.without_band(path, band) == name
+
+
+# --- real files
+
+
+def test_the_published_network_finds_the_real_horseshoe_in_every_kind_of_file(real_lenses, tmp_path):
+    known = compounds.KNOWN[2]
+    stamp = compounds.read(known, real_lenses / "compound_known" / known.folder)
+    one = dict(zip(BANDS, (*stamp["nisp"], stamp["vis"]), strict=True))
+    one = {band: plane[None] for band, plane in one.items()}
+    for layout in ("set", "plain", "extensions", "bands", "challenge"):
+        write_layout(tmp_path / layout, layout, one)
+    file = real_lenses / "wilde2022_weights" / "OU_200_Weights.pt"
+    told = []
+    paths = [tmp_path / layout for layout in ("set", "plain", "extensions", "bands", "challenge")]
+    found = classify(paths, file, tmp_path / "out", tell=told.append)
+    assert len(found) == 5
+    assert found["score"].min() == pytest.approx(found["score"].max(), abs=1e-6)
+    assert found["score"].min() > 0.99  # 0.9953 in the paper
+    assert any(
+        "5 have a score of at least 0.5000 (a probability of 0.5, as published)" in line for line in told
+    )
+
+
+def test_real_cutouts_are_scored_and_the_rest_is_named(real_lenses, weights, tmp_path, capsys):
+    folders = [str(real_lenses / name) for name in ("euclid_q1", "glfc1_simulated", "compound_known")]
+    words = ["classify", *folders, "--network", str(weights), "--out", str(tmp_path / "out")]
+    assert cli.main(words) == 0
+    found = pd.read_csv(tmp_path / "out" / "scores.csv")
+    assert found["name"].tolist() == ["euclid_q1/sample_group/group"]
+    bad = pd.read_csv(tmp_path / "out" / "left_out.csv").set_index("name")
+    assert len(bad) == 2 + 16 + 3
+    assert (
+        "100 x 100 pixels" in bad.filter(like="102018665_NEG570040238507752998/102", axis=0)["reason"].iloc[0]
+    )
+    assert "(MASK)" in bad.filter(like="mask_extra", axis=0)["reason"].iloc[0]
+    challenge = bad.filter(like="imageEUC-", axis=0)
+    assert len(challenge) == 16
+    assert set(challenge["error"]) == {"MissingBand"}
+    assert "5 files are neither FITS nor HDF5" in capsys.readouterr().out
+
+
+def test_real_stamps_of_the_first_challenge_are_too_small(real_lenses, tmp_path):
+    stem = write_network(tmp_path / "vis", bands=("VIS",))
+    out = tmp_path / "out"
+    words = ["classify", str(real_lenses / "glfc1_simulated"), "--network", str(stem), "--out", str(out)]
+    assert cli.main(words) == 2
+    assert not out.exists()
+
+
+# --- bad input
+
+
+def put(folder, kind, planes):
+    """One bad object, or a bad file."""
+    planes = {band: plane[0].copy() for band, plane in planes.items()}
+    scales = dict(SCALES)
+    if kind == "NaN":
+        planes["Y"][3, 4] = np.nan
+    elif kind == "constant":
+        planes["H"][:] = 2.5
+    elif kind == "size":
+        planes["VIS"] = planes["VIS"][:101, :101]
+    elif kind == "scale":
+        scales["J"] = 0.1
+    elif kind == "no band":
+        del planes["J"]
+    for band, plane in planes.items():
+        path = write(folder / f"bad_{band}.fits", plane, scales[band])
+    if kind == "truncated":
+        path.write_bytes(path.read_bytes()[:9000])
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "page":
+        path.write_text("<!DOCTYPE html><html>Log in</html>")
+    elif kind == "picture":
+        path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
+    elif kind == "cube":
+        write(path, np.zeros((2, 3, 3)))
+    elif kind == "wrong name":
+        write_extensions(path, [("NIR_Y_FLUX", planes["VIS"], None)])
+
+
+def put_hdf5(path, kind, planes):
+    many = arrays({band: plane[:2].copy() for band, plane in planes.items()})
+    if kind == "HDF5 one NaN":
+        many["nisp"][1, 2, 5, 5] = np.nan
+    elif kind == "HDF5 size":
+        many["vis"] = many["vis"][:, :100, :100]
+    elif kind == "HDF5 bands":
+        many["nisp"] = many["nisp"][:, :2]
+    elif kind == "HDF5 lengths":
+        many["vis"] = many["vis"][:1]
+    elif kind == "HDF5 names":
+        many = {"images": many["vis"]}
+    elif kind == "HDF5 text":
+        path.write_text("id,label\n")
+        return
+    with h5py.File(path, "w") as file:
+        for name, array in many.items():
+            file[name] = array
+        if kind == "HDF5 scale":
+            file["nisp"].attrs["pixel_scale_arcsec"] = 0.1
+    if kind == "HDF5 truncated":
+        path.write_bytes(path.read_bytes()[:100000])
+    elif kind == "HDF5 empty":
+        path.write_bytes(b"")
+
+
+BAD = {
+    "NaN": ("StampHasNaN", ("bad_Y.fits", "1 pixels are not finite")),
+    "constant": ("ConstantStamp", ("bad_H.fits", "every pixel is 2.5")),
+    "size": ("WrongStampSize", ("bad_VIS.fits", "101 x 101 pixels, expected 200 x 200")),
+    "scale": ("WrongPixelScale", ("bad_J.fits", "0.1000 arcsec a pixel, expected 0.3")),
+    "no band": ("MissingBand", ("bad: no image in J beside", "bad_VIS.fits")),
+    "truncated": ("TruncatedFile", ("bad_H.fits", "ends early")),
+    "empty": ("TruncatedFile", ("bad_H.fits", "empty")),
+    "page": ("NotAStamp", ("bad_H.fits", "HTML page")),
+    "picture": ("NotAStamp", ("bad_H.fits", "a picture")),
+    "cube": ("NotAStamp", ("bad_H.fits", "no image with two axes")),
+    "wrong name": ("NotAStamp", ("bad_H.fits", "says H", "NIR_Y_FLUX")),
+    "HDF5 one NaN": ("StampHasNaN", ("bad.h5, 1 [H]", "1 pixels")),
+    "HDF5 size": ("WrongStampSize", ("bad.h5", "(2, 100, 100)", "(n, 200, 200)")),
+    "HDF5 bands": ("WrongStampSize", ("bad.h5", "(2, 2, 66, 66)", "J, Y, H")),
+    "HDF5 lengths": ("NotADataSet", ("bad.h5", "1 and 2 stamps")),
+    "HDF5 names": ("MissingBand", ("bad.h5", "no array 'nisp'", "the file holds images")),
+    "HDF5 scale": ("WrongPixelScale", ("bad.h5", "J has 0.1000 arcsec a pixel, expected 0.3")),
+    "HDF5 text": ("NotHDF5", ("bad.h5", "no HDF5 file")),
+    "HDF5 truncated": ("TruncatedFile", ("bad.h5", "ends early")),
+    "HDF5 empty": ("TruncatedFile", ("bad.h5", "empty")),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_stamps_are_named_and_the_rest_is_scored(kind, planes, weights, tmp_path, capsys):
+    stamps = tmp_path / "stamps"
+    write_layout(stamps, "bands", {band: plane[:3] for band, plane in planes.items()})
+    if kind.startswith("HDF5"):
+        put_hdf5(stamps / "bad.h5", kind, planes)
+    else:
+        put(stamps, kind, planes)
+    error, texts = BAD[kind]
+    words = ["--network", str(weights), "--out", str(tmp_path / "out"), "--top", "0"]
+    assert cli.main(["classify", str(stamps), *words]) == 0
+    told = capsys.readouterr()
+    scored = pd.read_csv(tmp_path / "out" / "scores.csv")["name"].tolist()
+    assert sorted(scored) == [
+        *(["bad:0"] if kind == "HDF5 one NaN" else []),
+        "object00",
+        "object01",
+        "object02",
+    ]
+    bad = pd.read_csv(tmp_path / "out" / "left_out.csv")
+    assert bad["error"].tolist() == [error]
+    assert bad["name"].iloc[0].startswith("bad")
+    assert all(text in bad["reason"].iloc[0] for text in texts), bad["reason"].iloc[0]
+    assert f"Left out: {bad['reason'].iloc[0]}\n" in told.out
+    # Alone, it is an error of one line, and nothing is written.
+    if kind != "HDF5 one NaN":
+        for path in stamps.glob("object*"):
+            path.unlink()
+        assert cli.main(["classify", str(stamps), *words[:2], "--out", str(tmp_path / "alone")]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert all(text in said for text in texts), said
+        assert not (tmp_path / "alone").exists()
+
+
+def test_images_without_noise_are_each_left_out(planes, weights, tmp_path):
+    clean = {band: np.where(plane > 15, plane, 0) for band, plane in planes.items()}
+    write_plain(tmp_path / "clean.h5", {band: plane[:3] for band, plane in clean.items()})
+    write_plain(tmp_path / "noisy" / "noisy.h5", {band: plane[:3] for band, plane in planes.items()})
+    paths = [tmp_path / "clean.h5", tmp_path / "noisy"]
+    found = classify(paths, weights, tmp_path / "out")
+    assert sorted(found["name"]) == [f"noisy/noisy:{i}" for i in range(3)]
+    bad = pd.read_csv(tmp_path / "out" / "left_out.csv")
+    assert bad["name"].tolist() == [f"clean:{i}" for i in range(3)]
+    assert bad["reason"].str.contains("no noise of the sky").all()
+
+
+@pytest.mark.parametrize(
+    ("words", "texts"),
+    [
+        ("nowhere", ("nowhere", "no such file or folder")),
+        ("empty", ("empty", "no file to classify")),
+        ("note.txt", ("note.txt", "a FITS image was expected")),
+        ("good --network ou_jyh", ("ou_jyh", "results/laptop")),
+        ("good --network other.pt", ("other.pt", "OU_66_Weights.pt")),
+        ("good --network nowhere/seed0", ("nowhere/seed0", "no such file")),
+        ("good --top 1000", ("1000", "0 to 300")),
+    ],
+)
+def test_bad_words_get_one_sentence_and_leave_nothing(
+    words, texts, planes, tmp_path, monkeypatch, capsys, weights
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "note.txt").write_text("a note")
+    write_plain(tmp_path / "good" / "x.h5", {band: plane[:1] for band, plane in planes.items()})
+    more = [] if "--network" in words else ["--network", str(weights)]
+    assert cli.main(["classify", *words.split(), *more]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert all(text in error for text in texts), error
+    assert not (tmp_path / "classify").exists()
+
+
+def test_two_files_of_one_band_and_object(planes, weights, tmp_path):
+    write_layout(tmp_path / "stamps", "bands", {band: plane[:1] for band, plane in planes.items()})
+    write(tmp_path / "stamps" / "object00_Y.fit", planes["Y"][1])
+    found = classify(tmp_path / "stamps", weights, tmp_path / "out")
+    bad = pd.read_csv(tmp_path / "out" / "left_out.csv")
+    assert found["name"].tolist() == ["object00"]
+    assert bad["name"].tolist() == ["object00_nir_y.fit"]
+    assert "object00_Y.fit is its Y image already" in bad["reason"].iloc[0]
+
+
+# --- killed and again
+
+
+class Killed(BaseException):
+    """Not an error that anything could tidy up after."""
+
+
+def killed_run(paths, weights, out, n_batches):
+    true, calls = outputs._judge, []
+
+    def judge(*arguments):
+        calls.append(1)
+        if len(calls) > n_batches:
+            raise Killed
+        return true(*arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outputs, "_judge", judge)
+        with pytest.raises(Killed):
+            classify(paths, weights, out)
+
+
+@pytest.fixture
+def some_bad(planes, tmp_path):
+    """Three batches, of which the first and the second have a bad stamp."""
+    many = {band: np.concatenate([plane, plane]) for band, plane in planes.items()}
+    many["VIS"][[5, 20], 1, 1] = np.nan
+    write_plain(tmp_path / "stamps" / "many.h5", many)
+    return tmp_path / "stamps"
+
+
+@pytest.mark.parametrize("torn", [b"", b"\0" * 33])
+def test_a_killed_run_goes_on(some_bad, weights, tmp_path, torn, monkeypatch):
+    classify(some_bad, weights, tmp_path / "whole")
+    killed_run([some_bad], weights, tmp_path / "killed", 2)
+    state = tmp_path / "killed" / ".classify"
+    assert not (tmp_path / "killed" / "scores.csv").exists()
+    with open(state / "logits.f64", "ab") as file, open(state / "left_out.jsonl", "ab") as lines:
+        file.write(torn)  # a batch that was being written
+        lines.write(b'[33, "many:33", "f", "StampHasNaN", "of it"]\n[34, "ma' if torn else b"")
+    told, judged = [], []
+    true = outputs._judge
+    monkeypatch.setattr(outputs, "_judge", lambda *given: judged.append(1) or true(*given))
+    classify(some_bad, weights, tmp_path / "killed", tell=told.append)
+    assert len(judged) == 1
+    assert "Going on after 32 of 40 objects that an earlier run has finished." in told
+    for name in ("scores.csv", "left_out.csv"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not state.exists()
+    bad = pd.read_csv(tmp_path / "killed" / "left_out.csv")
+    assert bad["name"].tolist() == ["many:5", "many:20"]
+
+
+def test_answers_of_other_weights_or_files_are_not_gone_on_with(some_bad, weights, tmp_path):
+    told = []
+    killed_run([some_bad], weights, tmp_path / "out", 2)
+    other = write_network(tmp_path / "other", seed=4)
+    killed_run([some_bad], other, tmp_path / "out", 1)
+    with h5py.File(some_bad / "many.h5", "a") as file:
+        file["vis"][5] = file["vis"][6]
+    found = classify(some_bad, other, tmp_path / "out", tell=told.append)
+    assert not any("Going on" in line for line in told)
+    assert "many:5" in set(found["name"])
+
+
+def test_a_new_run_leaves_nothing_of_the_old_one(some_bad, weights, planes, tmp_path):
+    classify(some_bad, weights, tmp_path / "out", top=3)
+    names = ["classify.json", "left_out.csv", "scores.csv", "scores.parquet", "top.png"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    write_plain(tmp_path / "one.h5", {band: plane[:1] for band, plane in planes.items()})
+    classify(tmp_path / "one.h5", weights, tmp_path / "out")
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["classify.json", "scores.csv", "scores.parquet"]
+
+
+def test_two_runs_do_not_write_into_one_folder(some_bad, weights, tmp_path):
+    out = tmp_path / "out"
+    with exclusive(out / ".classify" / "lock"):
+        with pytest.raises(FolderBusy, match="another process"):
+            classify(some_bad, weights, out)
+        assert (out / ".classify" / "lock").is_file()
+
+
+# --- sheet and attribution
+
+
+def test_the_sheet_shows_the_best_with_their_reasons(planes, weights, tmp_path, monkeypatch):
+    write_set(tmp_path / "set" / "000.h5", planes)
+    drawn = []
+    true = sheet.draw
+    monkeypatch.setattr(sheet, "draw", lambda *given: drawn.append(given) or true(*given))
+    found = classify(tmp_path / "set", weights, tmp_path / "out", top=7, attribution=True)
+    ((path, tiles, _, method),) = drawn
+    assert [tile.name for tile in tiles] == found["name"][:7].tolist()
+    assert [tile.logit for tile in tiles] == found["logit"][:7].tolist()
+    assert [tile.label for tile in tiles] == found["label"][:7].tolist()
+    assert "occlusion" in method
+    assert path.read_bytes().startswith(b"\x89PNG")
+    for tile in tiles:
+        i = int(tile.name.split(":")[1]) - 100
+        assert all(np.array_equal(tile.planes[band], planes[band][i]) for band in BANDS)
+        assert tile.attribution.shape == (16, 16)
+
+
+def test_colours_follow_the_bands(planes):
+    bright = {band: plane[0].copy() for band, plane in planes.items()}
+    bright["H"][10:20, 40:50] += 4000  # the third NISP array is red
+    shown = sheet.picture(bright, True)
+    assert shown.shape == (66, 66, 3)
+    assert shown[15, 45, 0] > 0.9
+    assert shown[15, 45, 1:].max() < 0.2
+    grey = sheet.picture({"VIS": bright["VIS"]}, False)
+    assert grey.shape == (200, 200)
+    assert 0 <= grey.min() < 0.01
+    assert np.unravel_index(grey.argmax(), grey.shape) == np.unravel_index(bright["VIS"].argmax(), (200, 200))
+
+
+def test_attribution_is_the_fall_of_the_log_odds_under_a_mask_of_sky(weights):
+    network, card = inference.load(weights)
+    scaling = training.scaling_of(card)
+    image = np.random.default_rng(0).normal(size=(4, 16, 16)).astype(np.float32)
+    found = attribute(network, scaling, image)
+    for row, column in ((0, 0), (7, 3), (15, 15)):  # the mask of so small an image is one pixel
+        masked = image.copy()
+        masked[:, row, column] = -0.1 / 0.5  # sky, by the mean and standard deviation of the card
+        with torch.no_grad():
+            plain, other = lens_logit(network.eval()(torch.from_numpy(np.stack([image, masked]))).double())
+        assert found[row, column] == pytest.approx(float(plain - other), abs=1e-5)
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_long_names_keep_both_ends():
+    assert sheet.short("a/b/group") == "group"
+    assert sheet.short("x" * 26) == "x" * 26
+    assert sheet.short("0123456789" * 4) == "012345678901…890123456789"
+
+
+# --- networks
+
+
+def test_networks_that_come_along(tmp_path):
+    with pytest.raises(UnknownNetwork, match="make results EXPERIMENT=lenses"):
+        trained.find(None, tmp_path)
+    write_network(tmp_path / "ou66", name="ou66")
+    assert trained.find(None, tmp_path).weights == tmp_path / "ou66.safetensors"
+    write_network(tmp_path / "ou200", name="ou200")
+    assert trained.find(None, tmp_path).name == "ou200"
+    assert trained.find("ou66", tmp_path).name == "ou66"
+    with pytest.raises(UnknownNetwork, match=r"'resnet10' .* \(there: ou200, ou66\)"):
+        trained.find("resnet10", tmp_path)
+
+
+def test_operating_points(tmp_path):
+    stem = write_network(tmp_path / "lenses" / "models" / "tiny" / "seed0")
+    assert trained.find(stem).point is None
+    point = {"threshold": 1.5, "probability": 0.82, "rule": "largest F-1", "set": "validation"}
+    path = tmp_path / "lenses" / "metrics" / "operating_point_tiny.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(point))
+    assert trained.find(f"{stem}.safetensors").point == (1.5, 0.82, "largest F-1 on the validation set")
+    assert trained.find(stem).scale == "smoke"
+    path.write_text("{}")
+    with pytest.raises(UnknownNetwork, match="operating_point_tiny"):
+        trained.find(stem)
+
+
+def test_a_network_of_another_experiment_is_refused(tmp_path):
+    stem = write_network(tmp_path / "fcn", registry="skyneedle.strain.networks", source="fcn", options={})
+    with pytest.raises(UnknownNetwork):
+        trained.find(stem)

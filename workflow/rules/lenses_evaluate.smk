@@ -1,0 +1,358 @@
+# How networks that find lenses are judged: beside an ensemble and a baseline, on compound lenses, and under stress.
+
+JUDGING = LENSES["evaluate"]
+# In the order of the paper's seven-element vector. Without all of them there is no OU-T-SNE.
+SEVEN = ["ou_j", "ou_y", "ou_h", "ou_jyh", "ou_vis", "ou66", "ou200"]
+ENSEMBLE = ["ou_tsne"] if set(SEVEN) <= set(LENS_NETWORKS) else []
+BASELINE = ["flux_size_colour"]
+LENS_METHODS = [*LENS_NETWORKS, *ENSEMBLE, *BASELINE]
+LENS_METRIC = "<results>/lenses/metrics"
+LENS_TABLE = "<results>/lenses/tables"
+COMPARED_SETS = ["testing", "arcs", "rings", "training"] + [
+    name for name in JUDGED_SETS if name == "evaluation"
+]
+
+
+for _name in [
+    *JUDGING["shown"],
+    *(
+        pair[f"trained_{how}"]
+        for pair in JUDGING["without"]
+        for how in ("with", "without")
+    ),
+]:
+    if _name not in LENS_NETWORKS:
+        raise WorkflowError(
+            f"lenses.evaluate: no network is named '{_name}'; there is {', '.join(LENS_NETWORKS)}."
+        )
+
+
+def lens_scores(methods, name):
+    return expand(f"<results>/lenses/scores/{{method}}/{name}.parquet", method=methods)
+
+
+# --- methods that are no networks
+
+
+rule baseline_lenses:
+    input:
+        **{name: shards("lenses", name) for name in JUDGED_SETS},
+    output:
+        **{
+            name: f"<results>/lenses/scores/flux_size_colour/{name}.parquet"
+            for name in JUDGED_SETS
+        },
+    log:
+        "<logs>/baseline_lenses.log",
+    benchmark:
+        "<benchmarks>/baseline_lenses.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("lenses/baseline.py"),
+    script:
+        "../../scripts/lenses/baseline.py"
+
+
+if ENSEMBLE:
+
+    rule ensemble_lenses:
+        input:
+            **{name: shards("lenses", name) for name in JUDGED_SETS},
+            **{f"{name}_scores": lens_scores(SEVEN, name) for name in JUDGED_SETS},
+        output:
+            **{
+                name: f"<results>/lenses/scores/ou_tsne/{name}.parquet"
+                for name in JUDGED_SETS
+            },
+            embedding=f"{LENS_TABLE}/embedding.parquet",
+            pictures=f"{LENS_TABLE}/groups.parquet",
+            cells=f"{LENS_METRIC}/ou_tsne_cells.json",
+        log:
+            "<logs>/ensemble_lenses.log",
+        benchmark:
+            "<benchmarks>/ensemble_lenses.tsv"
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        params:
+            sets=JUDGED_SETS,
+            recipe=LENSES["recipe"],
+            seed=config["seed"],
+            code=code("lenses/ensemble.py"),
+        script:
+            "../../scripts/lenses/ensemble.py"
+
+
+rule evaluate_lens_method:
+    input:
+        **{name: shards("lenses", name) for name in JUDGED_SETS},
+        **{
+            f"{name}_scores": f"<results>/lenses/scores/{{method}}/{name}.parquet"
+            for name in JUDGED_SETS
+        },
+    output:
+        point=f"{LENS_METRIC}/operating_point_{{method}}.json",
+        metrics=f"{LENS_METRIC}/{{method}}.json",
+    log:
+        "<logs>/evaluate_lenses/{method}.log",
+    wildcard_constraints:
+        method="|".join([*ENSEMBLE, *BASELINE]),
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        sets=JUDGED_SETS,
+        cfg={name: JUDGING[name] for name in ("beta", "n_bootstrap")},
+        recipe=LENSES["recipe"],
+        code=code("lenses/evaluate.py"),
+    script:
+        "../../scripts/lenses/evaluate.py"
+
+
+# --- all methods
+
+
+rule compare_lenses:
+    input:
+        **{name: shards("lenses", name) for name in COMPARED_SETS},
+        **{f"{name}_scores": lens_scores(LENS_METHODS, name) for name in COMPARED_SETS},
+        points=expand(
+            f"{LENS_METRIC}/operating_point_{{method}}.json", method=LENS_METHODS
+        ),
+        metrics=expand(f"{LENS_METRIC}/{{method}}.json", method=LENS_METHODS),
+    output:
+        curves=f"{LENS_TABLE}/roc.parquet",
+        completeness=f"{LENS_TABLE}/completeness.csv",
+        impostors=f"{LENS_TABLE}/impostors.csv",
+        without=f"{LENS_TABLE}/unseen_impostors.csv",
+        table=f"{LENS_TABLE}/matched_compounds.csv",
+        matched=f"{LENS_METRIC}/matched_compounds.json",
+        summary=f"{LENS_METRIC}/lenses_summary.json",
+    log:
+        "<logs>/compare_lenses.log",
+    benchmark:
+        "<benchmarks>/compare_lenses.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        sets=COMPARED_SETS,
+        curves=COMPARED_SETS[3:] + ["testing"],
+        methods=LENS_METHODS,
+        seven=SEVEN,
+        cfg={name: JUDGING[name] for name in ("n_bootstrap", "n_bins", "without")},
+        code=code("lenses/compare.py"),
+    script:
+        "../../scripts/lenses/compare.py"
+
+
+# --- real compound lenses, and tests of what networks lean on
+
+
+rule fetch_known_lenses:
+    output:
+        h5="<results>/lenses/data/known/000.h5",
+    log:
+        "<logs>/fetch_known_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        mirrors=config["mirrors"],
+        network=config["network"],
+        folder="resources/lenses/known",
+        manifest="resources/manifest.tsv",
+        datasets="config/datasets.tsv",
+        recipe=LENSES["recipe"],
+        code=code("lenses/fetch_known.py"),
+    script:
+        "../../scripts/lenses/fetch_known.py"
+
+
+LENS_WEIGHTS = expand(
+    "<results>/lenses/models/{network}/seed0.safetensors", network=LENS_NETWORKS
+)
+LENS_CARDS = expand(
+    "<results>/lenses/models/{network}/seed0.json", network=LENS_NETWORKS
+)
+
+
+rule known_lenses:
+    input:
+        known="<results>/lenses/data/known/000.h5",
+        weights=LENS_WEIGHTS,
+        cards=LENS_CARDS,
+    output:
+        table=f"{LENS_TABLE}/known_compounds.csv",
+        pictures=f"{LENS_TABLE}/known_compounds.parquet",
+        metrics=f"{LENS_METRIC}/known_compounds.json",
+    log:
+        "<logs>/known_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        networks=list(LENS_NETWORKS),
+        code=code("lenses/known.py"),
+    script:
+        "../../scripts/lenses/known.py"
+
+
+rule colour_stress_lenses:
+    input:
+        testing=shards("lenses", "testing"),
+        weights=LENS_WEIGHTS,
+        cards=LENS_CARDS,
+        points=expand(
+            f"{LENS_METRIC}/operating_point_{{network}}.json", network=LENS_NETWORKS
+        ),
+    output:
+        table=f"{LENS_TABLE}/colour_stress.csv",
+        metrics=f"{LENS_METRIC}/colour_stress.json",
+    log:
+        "<logs>/colour_stress_lenses.log",
+    benchmark:
+        "<benchmarks>/colour_stress_lenses.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        networks=list(LENS_NETWORKS),
+        cfg=JUDGING["colour_stress"],
+        n_bootstrap=JUDGING["n_bootstrap"],
+        code=code("lenses/colour_stress.py"),
+    script:
+        "../../scripts/lenses/colour_stress.py"
+
+
+rule orientation_lenses:
+    output:
+        table=f"{LENS_TABLE}/psf_orientation.csv",
+        pictures=f"{LENS_TABLE}/psf_orientation.parquet",
+        metrics=f"{LENS_METRIC}/psf_orientation.json",
+    log:
+        "<logs>/orientation_lenses.log",
+    benchmark:
+        "<benchmarks>/orientation_lenses.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        cfg=JUDGING["orientation"],
+        n_bootstrap=JUDGING["n_bootstrap"],
+        seed=config["seed"],
+        code=code("lenses/orientation.py"),
+    script:
+        "../../scripts/lenses/orientation.py"
+
+
+METRICS += [
+    *expand(f"{LENS_METRIC}/{{method}}.json", method=[*ENSEMBLE, *BASELINE]),
+    *([rules.ensemble_lenses.output.cells] if ENSEMBLE else []),
+    rules.compare_lenses.output.matched,
+    rules.compare_lenses.output.summary,
+    rules.known_lenses.output.metrics,
+    rules.colour_stress_lenses.output.metrics,
+    rules.orientation_lenses.output.metrics,
+]
+
+
+# --- figures and tables: name -> the tables it draws, and what else it is told
+
+SHOWN = {"shown": [*JUDGING["shown"], *ENSEMBLE, *BASELINE]}
+JUDGED_DRAWN = {
+    "fig3_known_compounds": ({"tiles": rules.known_lenses.output.pictures}, {}),
+    "extra_colour_stress": ({"table": rules.colour_stress_lenses.output.table}, {}),
+    "extra_psf_orientation": (
+        {
+            "table": rules.orientation_lenses.output.table,
+            "tiles": rules.orientation_lenses.output.pictures,
+        },
+        {},
+    ),
+    "fig6_roc": ({"curves": f"{LENS_TABLE}/roc.parquet"}, {}),
+    "extra_completeness": ({"cells": f"{LENS_TABLE}/completeness.csv"}, SHOWN),
+    "extra_false_positives": ({"by_kind": f"{LENS_TABLE}/impostors.csv"}, SHOWN),
+    "extra_unseen_impostors": ({"without": f"{LENS_TABLE}/unseen_impostors.csv"}, {}),
+    "extra_matched_compounds": ({"table": f"{LENS_TABLE}/matched_compounds.csv"}, {}),
+}
+if ENSEMBLE:
+    JUDGED_DRAWN |= {
+        "fig9_embedding": ({"embedding": f"{LENS_TABLE}/embedding.parquet"}, {}),
+        "fig10_groups": ({"tiles": f"{LENS_TABLE}/groups.parquet"}, {}),
+    }
+
+for _figure, (_tables, _options) in JUDGED_DRAWN.items():
+
+    rule:
+        name:
+            f"figure_wilde2022_{_figure}"
+        input:
+            **_tables,
+        output:
+            svg=report(
+                f"<results>/figures/wilde2022/{_figure}.svg",
+                caption=f"../report/wilde2022_{_figure}.rst",
+                category="wilde2022",
+                subcategory="Ours" if _figure.startswith("extra") else "Figures",
+                labels={"figure": _figure},
+            ),
+            pdf=f"<results>/figures/wilde2022/{_figure}.pdf",
+            csv=f"<results>/figures/wilde2022/{_figure}.csv",
+        log:
+            f"<logs>/figures/wilde2022/{_figure}.log",
+        conda:
+            "../../envs/skyneedle.yaml"
+        params:
+            figure=_figure,
+            options=_options,
+            code=code("lenses/figure_evaluate.py"),
+        script:
+            "../../scripts/lenses/figure_evaluate.py"
+
+    FIGURES.append(f"<results>/figures/wilde2022/{_figure}.svg")
+
+
+rule tables_lenses:
+    input:
+        published="config/published.tsv",
+        metrics=[
+            *expand(f"{LENS_METRIC}/{{method}}.json", method=LENS_METHODS),
+            rules.known_lenses.output.metrics,
+        ],
+        known="<results>/lenses/data/known/000.h5",
+    output:
+        **{
+            name: report(
+                f"<results>/tables/wilde2022/{slug}.csv",
+                caption=f"../report/wilde2022_{name}.rst",
+                category="wilde2022",
+                subcategory="Tables",
+            )
+            for name, slug in {
+                "table2": "table2_known_bands",
+                "table5": "table5_metrics",
+                "table6": "table6_recall",
+                "table7": "table7_known_compounds",
+                "networks": "extra_networks",
+            }.items()
+        },
+    log:
+        "<logs>/tables_lenses.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    params:
+        sets=[name for name in COMPARED_SETS if name != "training"],
+        scale=config["scale"],
+        code=code("lenses/tables.py"),
+    script:
+        "../../scripts/lenses/tables.py"
+
+
+FIGURES += rules.tables_lenses.output
