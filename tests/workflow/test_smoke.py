@@ -22,7 +22,7 @@ def test_every_figure_of_the_paper_is_there_with_its_numbers(smoke):
 
 def test_the_simulated_survey_and_its_figures_are_there(smoke):
     sets = sorted(path.name for path in (smoke / "lenses" / "data").iterdir())
-    assert sets == ["arcs", "audit", "rings", "testing", "training", "validation"]
+    assert sets == ["arcs", "audit", "known", "rings", "testing", "training", "validation"]
     folder = smoke / "figures" / "wilde2022"
     drawn = [f"fig{number}_" for number in (1, 2, 4, 5, 7, 8, 14, 15, 16)]
     for figure in (*drawn, "extra_impostors", "extra_compound_recipes"):
@@ -31,6 +31,26 @@ def test_the_simulated_survey_and_its_figures_are_there(smoke):
     assert len(pd.read_csv(smoke / "tables" / "wilde2022" / "table1_compound_priors.csv")) == 8
     for table, n_rows in (("table3_ou66", 24), ("table4_ou200", 19)):
         assert len(pd.read_csv(smoke / "tables" / "wilde2022" / f"{table}.csv")) == n_rows
+
+
+def test_networks_that_find_lenses_are_judged_and_beside_the_paper(smoke):
+    folder = smoke / "figures" / "wilde2022"
+    figures = ("fig3", "fig6", "fig9", "fig10", "extra_completeness", "extra_false_positives")
+    figures += ("extra_unseen_impostors", "extra_matched_compounds", "extra_colour_stress")
+    for figure in (*figures, "extra_psf_orientation"):
+        for ending in ("svg", "pdf", "csv"):
+            assert list(folder.glob(f"{figure}*.{ending}")), f"{figure}.{ending}"
+    tables = smoke / "tables" / "wilde2022"
+    rows = {path.stem: len(pd.read_csv(path)) for path in tables.glob("*.csv")}
+    assert rows["table2_known_bands"] == 4
+    assert (rows["table5_metrics"], rows["table6_recall"], rows["table7_known_compounds"]) == (15, 28, 8)
+    fifth = pd.read_csv(tables / "table5_metrics.csv")
+    measured = fifth.dropna(subset="reproduced")
+    assert (fifth["reproduced"].notna() | fifth["note"].notna()).all()
+    assert len(measured) > 9
+    assert (measured["low"] <= measured["high"]).all()
+    networks = pd.read_csv(tables / "extra_networks.csv")["network"]
+    assert {"ou66", "ou_tsne", "flux_size_colour"} <= set(networks)
 
 
 def test_the_scoreboard_has_every_published_row(smoke):

@@ -78,3 +78,8 @@ def survey(name):
     lenses = config["lenses"]
     own = lenses["sets"][name].get("simulate", {})
     return {**lenses["simulate"], **own, "recipe": lenses["recipe"]}
+
+
+def lens_scores(methods, name):
+    """Files with the scores that several methods give to one set of lenses."""
+    return expand(f"<results>/lenses/scores/{{method}}/{name}.parquet", method=methods)

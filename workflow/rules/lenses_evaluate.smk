@@ -27,10 +27,6 @@ for _name in [
         )
 
 
-def lens_scores(methods, name):
-    return expand(f"<results>/lenses/scores/{{method}}/{name}.parquet", method=methods)
-
-
 # --- methods that are no networks
 
 

@@ -1,5 +1,6 @@
 """What networks say to the known compound lenses: Table 7 and Fig. 3."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -110,7 +111,7 @@ def tiles(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
             "scores": "",
             "vis": np.zeros(0, np.float32),
         }
-        row["reason"] = data.attributes["missing"].get(one.name, "")
+        row["reason"] = _in_short(data.attributes["missing"].get(one.name, ""))
         if one.name in places:
             vis = data.read("vis", places[one.name])
             scores = plain[plain["name"] == one.name].set_index("network")["score"]
@@ -119,6 +120,11 @@ def tiles(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
             row["sky_sigma"] = float(preprocess.sky_noise(vis[None])[0])
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def _in_short(reason: str) -> str:
+    """The last part of a reason, without what stands in brackets: panels are small."""
+    return re.sub(r" \([^)]*\)", "", reason).rsplit(": ", 1)[-1]
 
 
 def write(

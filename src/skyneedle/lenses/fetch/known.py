@@ -115,7 +115,7 @@ def write(
     except MissingBand:
         source = _nothing(folder, recipe)
     missing = {
-        one.name: absent[one.name] or source.attributes["missing"][one.name]
+        one.name: absent[one.name] or source.attributes["missing"][one.name].removeprefix(f"{one.name}: ")
         for one in KNOWN
         if absent[one.name] or one.name in source.attributes["missing"]
     }

@@ -1,10 +1,11 @@
 """The baseline of flux, size and colour: features by hand, the fit against scikit-learn."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn import linear_model as linear
 
-from skyneedle.core import metrics
+from skyneedle.core import metrics, store
 from skyneedle.core.errors import MissingBand, OneClassOnly, WrongStampSize
 from skyneedle.lenses.evaluate import baseline
 
@@ -93,3 +94,27 @@ def test_the_baseline_finds_what_only_colour_tells_and_nothing_in_shuffled_label
         area[name] = metrics.Ranking(truth[half:], fitted.logits(table[half:])).auroc()
     assert area["true"] > 0.75  # a factor of 1.5 against a scatter of 0.3: 0.83 is possible
     assert area["shuffled"] == pytest.approx(0.5, abs=0.17)  # three standard deviations
+
+
+def test_scores_are_written_as_those_of_networks(tmp_path):
+    """Bright squares are lenses; the units of the testing set differ, and so does its sky."""
+    sets, out = {}, {}
+    for name, unit, n in (("training", 1.0, 12), ("testing", 5.0, 6)):
+        labels = np.arange(n) % 2
+        made = [squares(vis=20.0 + 60 * label + i, h=40.0) for i, label in enumerate(labels)]
+        arrays = {
+            key: np.concatenate([one[k] for one in made]) * unit for k, key in enumerate(("vis", "nisp"))
+        }
+        table = pd.DataFrame({"id": np.arange(n) + 100, "label": labels})
+        bands = {"bands": ["VIS", "J", "Y", "H"], "sky_sigma": [unit] * 4}
+        store.write(tmp_path / f"{name}.h5", arrays, table, bands)
+        sets[name], out[name] = [tmp_path / f"{name}.h5"], tmp_path / f"{name}.parquet"
+    baseline.write_scores(sets, out)
+    scores = pd.read_parquet(out["testing"])
+    assert list(scores.columns) == ["id", "label", "score", "logit"]
+    assert scores["id"].tolist() == list(range(100, 106))
+    colours = baseline.of_set(sets["testing"])[:, 3:]
+    np.testing.assert_allclose(colours, baseline.of_set(sets["training"])[:6, 3:], atol=1e-6)
+    for path in out.values():
+        found = pd.read_parquet(path)
+        assert metrics.Ranking(found["label"].to_numpy(), found["logit"].to_numpy()).auroc() == 1
