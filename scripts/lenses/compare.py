@@ -11,12 +11,13 @@ with runtime.rule(snakemake) as job:
     sets, methods = params.sets, params.methods
     shards = {name: given[name] for name in sets}
     scores = {method: {name: given[f"{name}_scores"][i] for name in sets} for i, method in enumerate(methods)}
+    complete = {method: scores[method] for method in params.complete}
     points = {
         method: json.loads(Path(path).read_text())["threshold"]
         for method, path in zip(methods, given.points, strict=True)
     }
     curves.write(
-        {method: {name: files[name] for name in params.curves} for method, files in scores.items()},
+        {method: {name: files[name] for name in params.curves} for method, files in complete.items()},
         shards,
         out.curves,
         params.cfg,
@@ -29,6 +30,6 @@ with runtime.rule(snakemake) as job:
         {name: out[name] for name in ("completeness", "impostors", "without")},
     )
     matching.write(
-        scores, points, shards, params.cfg, table=out.table, out=out.matched, provenance=job.provenance
+        complete, points, shards, params.cfg, table=out.table, out=out.matched, provenance=job.provenance
     )
     printed.write_summary(given.metrics, params.seven, out.summary, job.provenance)

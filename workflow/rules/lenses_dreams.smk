@@ -70,7 +70,7 @@ rule dreams_lenses:
 
 HISTORIES = {
     "histories": expand(
-        "<results>/lenses/models/{network}/history.csv", network=LENS_NETWORKS
+        "<results>/lenses/models/{network}/history.csv", network=COMPLETE
     )
 }
 NETWORKS_DRAWN = {

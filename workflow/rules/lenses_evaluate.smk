@@ -137,6 +137,7 @@ rule compare_lenses:
         sets=COMPARED_SETS,
         curves=COMPARED_SETS[3:] + ["testing"],
         methods=LENS_METHODS,
+        complete=[*COMPLETE, *ENSEMBLE, *BASELINE],
         seven=SEVEN,
         cfg={name: JUDGING[name] for name in ("n_bootstrap", "n_bins", "without")},
         code=code("lenses/compare.py"),
@@ -168,11 +169,9 @@ rule fetch_known_lenses:
 
 
 LENS_WEIGHTS = expand(
-    "<results>/lenses/models/{network}/seed0.safetensors", network=LENS_NETWORKS
+    "<results>/lenses/models/{network}/seed0.safetensors", network=COMPLETE
 )
-LENS_CARDS = expand(
-    "<results>/lenses/models/{network}/seed0.json", network=LENS_NETWORKS
-)
+LENS_CARDS = expand("<results>/lenses/models/{network}/seed0.json", network=COMPLETE)
 
 
 rule known_lenses:
@@ -192,7 +191,7 @@ rule known_lenses:
     resources:
         gpu=1,
     params:
-        networks=list(LENS_NETWORKS),
+        networks=list(COMPLETE),
         code=code("lenses/known.py"),
     script:
         "../../scripts/lenses/known.py"
@@ -204,7 +203,7 @@ rule colour_stress_lenses:
         weights=LENS_WEIGHTS,
         cards=LENS_CARDS,
         points=expand(
-            f"{LENS_METRIC}/operating_point_{{network}}.json", network=LENS_NETWORKS
+            f"{LENS_METRIC}/operating_point_{{network}}.json", network=COMPLETE
         ),
     output:
         table=f"{LENS_TABLE}/colour_stress.csv",
@@ -219,7 +218,7 @@ rule colour_stress_lenses:
     resources:
         gpu=1,
     params:
-        networks=list(LENS_NETWORKS),
+        networks=list(COMPLETE),
         cfg=JUDGING["colour_stress"],
         n_bootstrap=JUDGING["n_bootstrap"],
         code=code("lenses/colour_stress.py"),

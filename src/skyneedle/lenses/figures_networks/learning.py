@@ -106,6 +106,7 @@ def _learning_panel(axes: Axes, name: str, table: pd.DataFrame, quantity: str) -
             }
             for row in here.itertuples()
         ]
+    axes.set_xlim(0.5, table["epoch"].max() + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return drawn
 
