@@ -276,6 +276,7 @@ def extra_scores(
     """
     summary = plotting.read(table)
     random = plotting.read(judged).query("weights == 'random'")
+    means_of_random = random.groupby(["network", "method"])[["hit", "iou"]].mean()
     networks = [name for name in summary["network"].unique() if name != "no network"]
     references = summary[summary["network"] == "no network"]
     figure = plotting.new(plotting.PAGE_IN, 0.6 + 1.25 * len(networks))
@@ -284,11 +285,10 @@ def extra_scores(
     for line, network in enumerate(networks):
         rows = summary[summary["network"] == network]
         for axes, (measure, (column, words)) in zip(grid[line], measures.items(), strict=True):
-            means = random[random["network"] == network].groupby("method")[column].mean()
-            drawn += _score_panel(axes, rows, means, references, measure)
+            drawn += _score_panel(axes, rows, means_of_random.loc[network, column], references, measure)
             if line == len(networks) - 1:
                 axes.set_xlabel(words)
-            axes.set_xlim(left=-0.02)
+            axes.set_xlim(-0.02, 1.04 * max(summary[f"{measure}_high"].max(), means_of_random[column].max()))
         grid[line, 0].set_ylabel(network)
         grid[line, 1].set_yticklabels([])
     handles = dict(zip(*reversed(grid[0, 0].get_legend_handles_labels()), strict=True))
