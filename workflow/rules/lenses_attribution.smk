@@ -7,21 +7,14 @@ for _name in LENS_MASKS:
         raise WorkflowError(
             f"lenses: interpret names the network '{_name}'; there is {', '.join(LENS_NETWORKS)}."
         )
-# Stamps of the known compound lenses, where a rule makes them.
-KNOWN_STAMPS = {
-    "known": path
-    for path in ["<results>/lenses/data/known/000.h5"]
-    if any("/data/known/" in str(made) for one in workflow.rules for made in one.output)
-}
+ATTRIBUTED_SETS = {
+    name: shards("lenses", name) for name in ("testing", "arcs", "rings", "audit")
+} | {"known": "<results>/lenses/data/known/000.h5"}
 
 
 rule attribute_lenses:
     input:
-        **{
-            name: shards("lenses", name)
-            for name in ("testing", "arcs", "rings", "audit")
-        },
-        **KNOWN_STAMPS,
+        **ATTRIBUTED_SETS,
         weights="<results>/lenses/models/{network}/seed0.safetensors",
         card="<results>/lenses/models/{network}/seed0.json",
     output:
@@ -39,7 +32,7 @@ rule attribute_lenses:
     resources:
         gpu=1,
     params:
-        sets=["testing", "arcs", "rings", "audit", *KNOWN_STAMPS],
+        sets=list(ATTRIBUTED_SETS),
         mask_pixels=lambda wildcards: LENS_MASKS[wildcards.network],
         n_occlusion=ATTRIBUTION["n_occlusion"],
         n_audit=ATTRIBUTION["n_audit"],

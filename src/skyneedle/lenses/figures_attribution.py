@@ -1,5 +1,6 @@
 """Figures of what networks of wilde2022 look at: occlusion maps, guided Grad-CAM, and their scores."""
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ SIGNED = LinearSegmentedColormap.from_list(
 )
 INKED = 0.55  # of the light that the brightest pixels of the image under a map take away
 HIDDEN = (0.88, 0.88, 0.80)  # of pixels that guided Grad-CAM does not show
-LONGEST = 110  # letters of a reason in a panel
+LONGEST = 50  # letters of a reason in a panel
 TILE_COLUMNS = [
     *("panel", "network", "row", "column", "element", "id", "name", "label", "score"),
     *("low", "high", "n_masks", "share_kept", "cut", "note"),
@@ -145,10 +146,9 @@ def _row_of_tiles(
         blank(one)
         row = rows[column] if column < len(rows) else Missing("", reason)
         if isinstance(row, Missing):
-            short = (
-                row.reason if len(row.reason) < LONGEST else row.reason[:LONGEST].rsplit(" ", 1)[0] + " ..."
-            )
-            plotting.panel_without_data(one, short, row.name)
+            # What is missing is in the csv at length; the panel has room for why.
+            why = textwrap.shorten(row.reason.split(": ")[-1], LONGEST, placeholder=" ...")
+            plotting.panel_without_data(one, why, row.name)
             if row.name:
                 drawn.append({"column": column, "element": "missing", "name": row.name, "note": row.reason})
             continue
@@ -276,6 +276,7 @@ def extra_scores(
     """
     summary = plotting.read(table)
     random = plotting.read(judged).query("weights == 'random'")
+    means_of_random = random.groupby(["network", "method"])[["hit", "iou"]].mean()
     networks = [name for name in summary["network"].unique() if name != "no network"]
     references = summary[summary["network"] == "no network"]
     figure = plotting.new(plotting.PAGE_IN, 0.6 + 1.25 * len(networks))
@@ -284,11 +285,10 @@ def extra_scores(
     for line, network in enumerate(networks):
         rows = summary[summary["network"] == network]
         for axes, (measure, (column, words)) in zip(grid[line], measures.items(), strict=True):
-            means = random[random["network"] == network].groupby("method")[column].mean()
-            drawn += _score_panel(axes, rows, means, references, measure)
+            drawn += _score_panel(axes, rows, means_of_random.loc[network, column], references, measure)
             if line == len(networks) - 1:
                 axes.set_xlabel(words)
-            axes.set_xlim(left=-0.02)
+            axes.set_xlim(-0.02, 1.04 * max(summary[f"{measure}_high"].max(), means_of_random[column].max()))
         grid[line, 0].set_ylabel(network)
         grid[line, 1].set_yticklabels([])
     handles = dict(zip(*reversed(grid[0, 0].get_legend_handles_labels()), strict=True))
