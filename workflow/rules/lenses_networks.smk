@@ -89,7 +89,7 @@ rule evaluate_lenses:
     threads: 1
     params:
         sets=JUDGED_SETS,
-        cfg=LENSES["evaluate"],
+        cfg={name: LENSES["evaluate"][name] for name in ("beta", "n_bootstrap")},
         recipe=LENSES["recipe"],
         code=code("lenses/evaluate.py"),
     script:

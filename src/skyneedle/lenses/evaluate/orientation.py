@@ -6,6 +6,7 @@ as the paper first did to balance its classes, the three lobes of the PSF give t
 Source: Wilde et al. 2022, Secs. 3.2 and 6; spec F1.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from skyneedle.lenses.training import turned
 SIZE = 64
 AMPLITUDE = 0.15  # of the lobes over the Gaussian: unseen by eye
 FWHM_PIXELS = 6.0
+ROLL_RAD = math.pi / 24  # at multiples of pi / 12, one of the reflections would leave the PSF as it is
 NOISE = 1.0
 # Quarter turns, and the same after a reflection; never the image as it is (Sec. 6).
 PUBLISHED_TURNS = (1, 2, 3, 5, 6, 7)
@@ -47,7 +49,7 @@ def images(n: int, seed: int, size: int = SIZE, amplitude: float = AMPLITUDE) ->
         size: pixels a side.
         amplitude: of the lobes, see ``psf.kernel``.
     """
-    kernel = psf.kernel(FWHM_PIXELS, 1.0, amplitude)
+    kernel = psf.kernel(FWHM_PIXELS, 1.0, amplitude, ROLL_RAD)
     wide = size + kernel.shape[0]
     transform = fft.rfft2(kernel, (wide, wide))
     start = kernel.shape[0] // 2
