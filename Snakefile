@@ -43,6 +43,7 @@ if "lenses" in config["experiments"]:
     include: "workflow/rules/lenses_attribution.smk"
     include: "workflow/rules/lenses_dreams.smk"
     include: "workflow/rules/lenses_evaluate.smk"
+    include: "workflow/rules/lenses_figures.smk"
 
 
 include: "workflow/rules/scoreboard.smk"

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from skyneedle.core import runtime
-from skyneedle.lenses import figures
+from skyneedle.lenses.figures.draw import draw
 
 with runtime.rule(snakemake) as job:
-    figures.draw(
+    draw(
         snakemake.params.figure,
-        dict(snakemake.input.items()),
+        dict(snakemake.input.items()) | snakemake.params.options,
         Path(snakemake.output.csv).with_suffix(""),
         job.provenance,
     )

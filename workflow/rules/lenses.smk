@@ -74,35 +74,6 @@ LENSES_DRAWN = {
     },
 }
 
-for _figure, _tables in LENSES_DRAWN.items():
-
-    rule:
-        name:
-            f"figure_wilde2022_{_figure}"
-        input:
-            **_tables,
-        output:
-            svg=report(
-                f"<results>/figures/wilde2022/{_figure}.svg",
-                caption=f"../report/wilde2022_{_figure}.rst",
-                category="wilde2022",
-                subcategory="Ours" if _figure.startswith("extra") else "Figures",
-                labels={"figure": _figure},
-            ),
-            pdf=f"<results>/figures/wilde2022/{_figure}.pdf",
-            csv=f"<results>/figures/wilde2022/{_figure}.csv",
-        log:
-            f"<logs>/figures/wilde2022/{_figure}.log",
-        conda:
-            "../../envs/skyneedle.yaml"
-        params:
-            figure=_figure,
-            code=code("lenses/figure.py"),
-        script:
-            "../../scripts/lenses/figure.py"
-
-    FIGURES.append(f"<results>/figures/wilde2022/{_figure}.svg")
-
 
 rule priors_lenses:
     output:
@@ -124,5 +95,3 @@ rule priors_lenses:
 
 
 FIGURES.append("<results>/tables/wilde2022/table1_compound_priors.csv")
-# Simulated sets that no figure reads yet: networks are trained and judged on them.
-FIGURES += [path for name in LENSES["sets"] for path in shards("lenses", name)]

@@ -72,7 +72,7 @@ ATTRIBUTION_TILES = {
         "<results>/lenses/attribution/{network}_tiles.parquet", network=LENS_MASKS
     )
 }
-ATTRIBUTION_DRAWN = {
+LENSES_DRAWN |= {
     "fig11_occlusion_singles": ATTRIBUTION_TILES,
     "fig12_occlusion_compounds": ATTRIBUTION_TILES,
     "fig13_occlusion_known": ATTRIBUTION_TILES,
@@ -82,35 +82,6 @@ ATTRIBUTION_DRAWN = {
         "judged": rules.attribution_scores_lenses.input.maps,
     },
 }
-
-for _figure, _tables in ATTRIBUTION_DRAWN.items():
-
-    rule:
-        name:
-            f"figure_wilde2022_{_figure}"
-        input:
-            **_tables,
-        output:
-            svg=report(
-                f"<results>/figures/wilde2022/{_figure}.svg",
-                caption=f"../report/wilde2022_{_figure}.rst",
-                category="wilde2022",
-                subcategory="Ours" if _figure.startswith("extra") else "Figures",
-                labels={"figure": _figure},
-            ),
-            pdf=f"<results>/figures/wilde2022/{_figure}.pdf",
-            csv=f"<results>/figures/wilde2022/{_figure}.csv",
-        log:
-            f"<logs>/figures/wilde2022/{_figure}.log",
-        conda:
-            "../../envs/skyneedle.yaml"
-        params:
-            figure=_figure,
-            code=code("lenses/figure_attribution.py"),
-        script:
-            "../../scripts/lenses/figure_attribution.py"
-
-    FIGURES.append(f"<results>/figures/wilde2022/{_figure}.svg")
 
 
 FIGURES.append("<results>/tables/wilde2022/extra_attribution.csv")

@@ -73,7 +73,7 @@ HISTORIES = {
         "<results>/lenses/models/{network}/history.csv", network=COMPLETE
     )
 }
-NETWORKS_DRAWN = {
+LENSES_DRAWN |= {
     "fig4_accuracy": HISTORIES,
     "fig5_loss": HISTORIES,
     "fig7_ou66": {"layers": "<results>/tables/wilde2022/table3_ou66.csv"},
@@ -84,44 +84,15 @@ for _name, _figure in (
     ("ou200", "fig15_kernels_ou200"),
 ):
     if _name in DREAM_NETWORKS:
-        NETWORKS_DRAWN[_figure] = {
+        LENSES_DRAWN[_figure] = {
             "kernels": f"<results>/lenses/tables/kernels_{_name}.parquet"
         }
 if DREAM_NETWORKS:
-    NETWORKS_DRAWN["fig16_dreams"] = {
+    LENSES_DRAWN["fig16_dreams"] = {
         "dreams": expand(
             "<results>/lenses/tables/dreams_{network}.parquet", network=DREAM_NETWORKS
         )
     }
-
-for _figure, _tables in NETWORKS_DRAWN.items():
-
-    rule:
-        name:
-            f"figure_wilde2022_{_figure}"
-        input:
-            **_tables,
-        output:
-            svg=report(
-                f"<results>/figures/wilde2022/{_figure}.svg",
-                caption=f"../report/wilde2022_{_figure}.rst",
-                category="wilde2022",
-                subcategory="Figures",
-                labels={"figure": _figure},
-            ),
-            pdf=f"<results>/figures/wilde2022/{_figure}.pdf",
-            csv=f"<results>/figures/wilde2022/{_figure}.csv",
-        log:
-            f"<logs>/figures/wilde2022/{_figure}.log",
-        conda:
-            "../../envs/skyneedle.yaml"
-        params:
-            figure=_figure,
-            code=code("lenses/figure_networks.py"),
-        script:
-            "../../scripts/lenses/figure_networks.py"
-
-    FIGURES.append(f"<results>/figures/wilde2022/{_figure}.svg")
 
 
 FIGURES += [

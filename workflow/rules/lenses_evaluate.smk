@@ -260,58 +260,24 @@ METRICS += [
 
 # --- figures and tables: name -> the tables it draws, and what else it is told
 
-SHOWN = {"shown": [*JUDGING["shown"], *ENSEMBLE, *BASELINE]}
-JUDGED_DRAWN = {
-    "fig3_known_compounds": ({"tiles": rules.known_lenses.output.pictures}, {}),
-    "extra_colour_stress": ({"table": rules.colour_stress_lenses.output.table}, {}),
-    "extra_psf_orientation": (
-        {
-            "table": rules.orientation_lenses.output.table,
-            "tiles": rules.orientation_lenses.output.pictures,
-        },
-        {},
-    ),
-    "fig6_roc": ({"curves": f"{LENS_TABLE}/roc.parquet"}, {}),
-    "extra_completeness": ({"cells": f"{LENS_TABLE}/completeness.csv"}, SHOWN),
-    "extra_false_positives": ({"by_kind": f"{LENS_TABLE}/impostors.csv"}, SHOWN),
-    "extra_unseen_impostors": ({"without": f"{LENS_TABLE}/unseen_impostors.csv"}, {}),
-    "extra_matched_compounds": ({"table": f"{LENS_TABLE}/matched_compounds.csv"}, {}),
+LENSES_DRAWN |= {
+    "fig3_known_compounds": {"tiles": rules.known_lenses.output.pictures},
+    "extra_colour_stress": {"table": rules.colour_stress_lenses.output.table},
+    "extra_psf_orientation": {
+        "table": rules.orientation_lenses.output.table,
+        "tiles": rules.orientation_lenses.output.pictures,
+    },
+    "fig6_roc": {"curves": f"{LENS_TABLE}/roc.parquet"},
+    "extra_completeness": {"cells": f"{LENS_TABLE}/completeness.csv"},
+    "extra_false_positives": {"by_kind": f"{LENS_TABLE}/impostors.csv"},
+    "extra_unseen_impostors": {"without": f"{LENS_TABLE}/unseen_impostors.csv"},
+    "extra_matched_compounds": {"table": f"{LENS_TABLE}/matched_compounds.csv"},
 }
 if ENSEMBLE:
-    JUDGED_DRAWN |= {
-        "fig9_embedding": ({"embedding": f"{LENS_TABLE}/embedding.parquet"}, {}),
-        "fig10_groups": ({"tiles": f"{LENS_TABLE}/groups.parquet"}, {}),
+    LENSES_DRAWN |= {
+        "fig9_embedding": {"embedding": f"{LENS_TABLE}/embedding.parquet"},
+        "fig10_groups": {"tiles": f"{LENS_TABLE}/groups.parquet"},
     }
-
-for _figure, (_tables, _options) in JUDGED_DRAWN.items():
-
-    rule:
-        name:
-            f"figure_wilde2022_{_figure}"
-        input:
-            **_tables,
-        output:
-            svg=report(
-                f"<results>/figures/wilde2022/{_figure}.svg",
-                caption=f"../report/wilde2022_{_figure}.rst",
-                category="wilde2022",
-                subcategory="Ours" if _figure.startswith("extra") else "Figures",
-                labels={"figure": _figure},
-            ),
-            pdf=f"<results>/figures/wilde2022/{_figure}.pdf",
-            csv=f"<results>/figures/wilde2022/{_figure}.csv",
-        log:
-            f"<logs>/figures/wilde2022/{_figure}.log",
-        conda:
-            "../../envs/skyneedle.yaml"
-        params:
-            figure=_figure,
-            options=_options,
-            code=code("lenses/figure_evaluate.py"),
-        script:
-            "../../scripts/lenses/figure_evaluate.py"
-
-    FIGURES.append(f"<results>/figures/wilde2022/{_figure}.svg")
 
 
 rule tables_lenses:

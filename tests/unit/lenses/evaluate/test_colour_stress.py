@@ -6,8 +6,8 @@ import pytest
 
 from skyneedle.core.errors import BadSetting, MissingBand
 from skyneedle.core.store import DataSet
-from skyneedle.lenses import figures_evaluate
 from skyneedle.lenses.evaluate import colour_stress
+from skyneedle.lenses.figures import draw
 from skyneedle.lenses.simulate import examples
 from skyneedle.lenses.simulate.instruments import INSTRUMENTS
 from skyneedle.lenses.simulate.settings import Settings
@@ -83,6 +83,6 @@ def test_figure_has_both_panels(tmp_path):
         for quantity in ("recall", "change")
         for shift in (0.0, 1.0)
     ]
-    figures_evaluate.draw("extra_colour_stress", {"table": pd.DataFrame(rows)}, tmp_path / "f", {})
+    draw.draw("extra_colour_stress", {"table": pd.DataFrame(rows)}, tmp_path / "f", {})
     assert len(pd.read_csv(tmp_path / "f.csv")) == 8
     assert "mine" in (tmp_path / "f.svg").read_text()

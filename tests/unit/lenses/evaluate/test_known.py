@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from skyneedle.core.store import DataSet
-from skyneedle.lenses import figures_evaluate
 from skyneedle.lenses.evaluate import known
 from skyneedle.lenses.fetch import known as fetching
+from skyneedle.lenses.figures import draw
 from skyneedle.lenses.networks import build, load_published_weights
 
 
@@ -73,7 +73,7 @@ def test_figure_and_metrics_without_any_lens(tmp_path):
     )
     entries = json.loads((tmp_path / "m.json").read_text())
     assert all("not fetched" in entry["reason"] for key, entry in entries.items() if key != "provenance")
-    figures_evaluate.draw("fig3_known_compounds", {"tiles": tmp_path / "p.parquet"}, tmp_path / "f", {})
+    draw.draw("fig3_known_compounds", {"tiles": tmp_path / "p.parquet"}, tmp_path / "f", {})
     drawn = pd.read_csv(tmp_path / "f.csv")
     assert len(drawn) == 4
     assert drawn["reason"].notna().all()
@@ -82,7 +82,7 @@ def test_figure_and_metrics_without_any_lens(tmp_path):
 def test_figure_of_the_horseshoe(horseshoe, tmp_path):
     table = pd.DataFrame(columns=["network", "id", "name", "turn", "score", "logit"])
     tiles = known.tiles(DataSet(horseshoe / "000.h5"), table)
-    figures_evaluate.draw("fig3_known_compounds", {"tiles": tiles}, tmp_path / "f", {})
+    draw.draw("fig3_known_compounds", {"tiles": tiles}, tmp_path / "f", {})
     drawn = pd.read_csv(tmp_path / "f.csv").set_index("name")
     assert drawn.loc["SDSS J1148+1930", "high"] > drawn.loc["SDSS J1148+1930", "low"]
     assert drawn.loc["SL2S J02176-0513", "reason"] == "only a picture is there, and a picture is not data"

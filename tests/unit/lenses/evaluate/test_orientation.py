@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from skyneedle.core import metrics
-from skyneedle.lenses import figures_evaluate
 from skyneedle.lenses.evaluate import orientation
+from skyneedle.lenses.figures import draw
 from skyneedle.lenses.simulate import psf
 from skyneedle.lenses.training import turned
 
@@ -64,7 +64,7 @@ def test_files_and_figure(tmp_path):
         out=tmp_path / "m.json",
         n_bootstrap=10,
     )
-    figures_evaluate.draw(
+    draw.draw(
         "extra_psf_orientation",
         {"table": tmp_path / "t.csv", "tiles": tmp_path / "p.parquet"},
         tmp_path / "figure",

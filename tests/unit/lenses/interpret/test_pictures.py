@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from skyneedle.core import store
 from skyneedle.core.runtime import Job
 from skyneedle.lenses import networks
-from skyneedle.lenses.figures_networks import draw
+from skyneedle.lenses.figures import draw
 from skyneedle.lenses.interpret import pictures
 from skyneedle.lenses.preprocess import Scaling
 

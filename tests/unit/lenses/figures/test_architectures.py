@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from skyneedle.lenses import architecture, networks
-from skyneedle.lenses.figures_networks import architectures, draw
+from skyneedle.lenses.figures import architectures, draw
 
 
 @pytest.mark.parametrize(("name", "figure"), [("ou66", "fig7_ou66"), ("ou200", "fig8_ou200")])

@@ -1,23 +1,20 @@
 """Figures of judged networks: all that is drawn stands in the csv, and what is missing says so."""
 
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from skyneedle.core import metrics
-from skyneedle.lenses import figures, figures_evaluate
 from skyneedle.lenses.evaluate import curves, selection
 from skyneedle.lenses.evaluate.score import Scored
+from skyneedle.lenses.figures import draw, images
 
 METHODS = ["ou66", "ou200", "my_network"]
 
 
 def drawn(name, files, folder):
-    figures_evaluate.draw(name, files, folder / name, {"seed": 1})
+    draw.draw(name, files, folder / name, {"seed": 1})
     for ending in ("svg", "pdf"):
         assert (folder / f"{name}.{ending}").stat().st_size > 2000
     return pd.read_csv(folder / f"{name}.csv"), (folder / f"{name}.svg").read_text()
@@ -87,7 +84,7 @@ def test_completeness_with_many_lenses_and_with_few(tmp_path, random, n):
 
 
 def test_false_positives_by_kind(tmp_path, random):
-    kinds = np.array(list(figures.IMPOSTORS) * 10)
+    kinds = np.array(list(images.IMPOSTORS) * 10)
     tables = [selection.impostors(name, kinds, random.uniform(size=60) < 0.3) for name in METHODS]
     by_kind = pd.concat(tables)
     table, words = drawn("extra_false_positives", {"by_kind": by_kind, "shown": METHODS}, tmp_path)
@@ -125,11 +122,3 @@ def test_matched_compounds(tmp_path):
     assert len(shown) == 18
     assert "8 of 9 matched" in words
     assert words.count("no data") == 2
-
-
-def test_figures_import_nothing_heavy():
-    heavy = "{'torch', 'lightning', 'lenstronomy', 'openTSNE', 'sklearn'}"
-    code = f"import skyneedle.lenses.figures_evaluate, sys; print({heavy} & set(sys.modules))"
-    root = Path(figures.__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
-    assert done.stdout.strip() == "set()"

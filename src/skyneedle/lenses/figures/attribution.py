@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from skyneedle.core import plotting
-from skyneedle.lenses.figures import blank, log_stretched
+from skyneedle.lenses.figures.images import blank, log_stretched
 
 NETWORKS = ("ou66", "ou200")  # rows of the occlusion maps, as in the paper
 GUIDED_NETWORK = "ou200"  # whose guided Grad-CAM the paper shows
@@ -34,11 +34,6 @@ SET_WORDS = {
     "rings": "double rings",
     "known": "known compound lenses",
 }
-
-
-def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Draw one figure; arguments as of ``figures.draw``."""
-    FIGURES[name](**files, stem=stem, provenance=provenance)
 
 
 # --- tables
@@ -322,12 +317,3 @@ def _score_panel(
         drawn[f"value{end}"] = both[f"{measure}{end}"]
     drawn["random_weights"] = [*of_random, *[np.nan] * len(references)]
     return drawn.to_dict("records")
-
-
-FIGURES: dict[str, Callable[..., list[Path]]] = {
-    "fig11_occlusion_singles": fig11,
-    "fig12_occlusion_compounds": fig12,
-    "fig13_occlusion_known": fig13,
-    "fig17_guided_grad_cam": fig17,
-    "extra_attribution_scores": extra_scores,
-}

@@ -1,29 +1,14 @@
 """Figures of how networks are judged; each takes tables and writes SVG, PDF and the CSV of what is drawn."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from skyneedle.core import plotting
 from skyneedle.core.plotting import PALETTE, Table
-from skyneedle.lenses import figures as images
-from skyneedle.lenses import figures_selection as selection
-from skyneedle.lenses.figures_selection import Provenance, label
-
-
-def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Draw one figure.
-
-    Args:
-        name: a key of ``FIGURES``.
-        files: its tables by name.
-        stem: of the files to write.
-        provenance: for their metadata.
-    """
-    FIGURES[name](**files, stem=stem, provenance=provenance)
+from skyneedle.lenses.figures import images
+from skyneedle.lenses.figures.selection import Provenance, label
 
 
 @plotting.style()
@@ -180,17 +165,3 @@ def fig10(tiles: Table, stem: str | Path, provenance: Provenance = None) -> list
         drawn += [tile | {"row": line} for tile in part]
         grid[line, 0].set_ylabel(f"group {line + 1}", fontsize=7)
     return plotting.save(figure, stem, pd.DataFrame(drawn, columns=images.TILE_COLUMNS), provenance)
-
-
-FIGURES: dict[str, Callable[..., list[Path]]] = {
-    "fig3_known_compounds": fig3,
-    "fig6_roc": fig6,
-    "fig9_embedding": fig9,
-    "fig10_groups": fig10,
-    "extra_completeness": selection.extra_completeness,
-    "extra_false_positives": selection.extra_false_positives,
-    "extra_unseen_impostors": selection.extra_unseen_impostors,
-    "extra_matched_compounds": selection.extra_matched_compounds,
-    "extra_colour_stress": selection.extra_colour_stress,
-    "extra_psf_orientation": selection.extra_psf_orientation,
-}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skyneedle.lenses import figures
+from skyneedle.lenses.figures import draw
 from skyneedle.lenses.simulate import examples, gallery, recipes
 from skyneedle.lenses.simulate.settings import Settings
 
@@ -41,7 +41,7 @@ def compared(tmp_path_factory):
 
 
 def _drawn(name, files, folder):
-    figures.draw(name, files, folder / name, {"seed": 1})
+    draw.draw(name, files, folder / name, {"seed": 1})
     for ending in ("svg", "pdf"):
         assert (folder / f"{name}.{ending}").stat().st_size > 5000
     return pd.read_csv(folder / f"{name}.csv")
@@ -80,7 +80,7 @@ def test_recipes_side_by_side(compared, tmp_path):
 
 def test_drawn_again_gives_the_same_bytes(tiles, tmp_path):
     for folder in ("a", "b"):
-        figures.draw("fig2_compound_images", {"tiles": tiles}, tmp_path / folder / "f", {})
+        draw.draw("fig2_compound_images", {"tiles": tiles}, tmp_path / folder / "f", {})
     for ending in ("svg", "pdf", "csv"):
         first, second = ((tmp_path / folder / f"f.{ending}").read_bytes() for folder in ("a", "b"))
         assert first == second
@@ -107,7 +107,7 @@ def test_printed_priors_are_those_of_the_paper():
 
 def test_figures_import_nothing_heavy():
     heavy = "{'torch', 'lightning', 'lenstronomy'}"
-    code = f"import skyneedle.lenses.figures, sys; print({heavy} & set(sys.modules))"
-    root = Path(figures.__file__).resolve().parents[2]
+    code = f"import skyneedle.lenses.figures.draw, sys; print({heavy} & set(sys.modules))"
+    root = Path(draw.__file__).resolve().parents[3]
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
     assert done.stdout.strip() == "set()"

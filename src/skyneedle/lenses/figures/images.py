@@ -24,18 +24,6 @@ FLOOR = 0.5  # of the logarithmic stretch, standard deviations of the sky
 TILE_COLUMNS = ["panel", "row", "column", "id", "label", "kind", "low", "high"]
 
 
-def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Draw one figure.
-
-    Args:
-        name: a key of ``FIGURES``.
-        files: its tables by name.
-        stem: of the files to write.
-        provenance: for their metadata.
-    """
-    FIGURES[name](**files, stem=stem, provenance=provenance)
-
-
 # --- tiles
 
 
@@ -260,11 +248,3 @@ def _colour_panels(axes: Sequence[Axes], truth: pd.DataFrame) -> list[dict[str, 
     for one in axes:
         one.legend(loc="lower right")
     return drawn
-
-
-FIGURES: dict[str, Callable[..., list[Path]]] = {
-    "fig1_training_images": fig1,
-    "fig2_compound_images": fig2,
-    "extra_impostors": extra_impostors,
-    "extra_compound_recipes": extra_compound_recipes,
-}

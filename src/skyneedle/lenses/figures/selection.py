@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from skyneedle.core import plotting
 from skyneedle.core.plotting import Table
-from skyneedle.lenses import figures as images
+from skyneedle.lenses.figures import images
 
 NAMES = {
     "ou66": "OU-66",
