@@ -1,6 +1,5 @@
 """Figures of judged networks: all that is drawn stands in the csv, and what is missing says so."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
