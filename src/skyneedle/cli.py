@@ -75,7 +75,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add = classify.add_argument
     add("stamps", nargs="+", metavar="PATH", help="file or folder of stamps")
-    add("--network", metavar="NAME", help="ou200 or ou66, or the path of trained or published weights")
+    add(
+        "--network",
+        metavar="NAME",
+        help="ou66 (default) or ou200, or the path of trained or published weights",
+    )
     add("--top", type=int, default=30, metavar="N", help="objects in top.png (default: 30; 0: no picture)")
     add("--attribution", action="store_true", help="show in top.png where each score comes from")
     add("--out", default="classify", metavar="FOLDER", help="where results go (default: ./classify)")

@@ -17,7 +17,7 @@ from skyneedle.lenses.training import REGISTRY, scaling_of
 
 # In a checkout a link to its folder `reference`, in an installation the files themselves.
 REFERENCE = Path(skyneedle.__file__).parent / "reference" / "lenses"
-DEFAULTS = ("ou200", "ou66")  # the first of these that is there
+DEFAULTS = ("ou66", "ou200")  # the first of these that is there; the first is the better one at scale laptop
 PUBLISHED_ENDING = ".pt"
 
 

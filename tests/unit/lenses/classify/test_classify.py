@@ -563,11 +563,11 @@ def test_long_names_keep_both_ends():
 def test_networks_that_come_along(tmp_path):
     with pytest.raises(UnknownNetwork, match="make results EXPERIMENT=lenses"):
         trained.find(None, tmp_path)
-    write_network(tmp_path / "ou66", name="ou66")
-    assert trained.find(None, tmp_path).weights == tmp_path / "ou66.safetensors"
     write_network(tmp_path / "ou200", name="ou200")
-    assert trained.find(None, tmp_path).name == "ou200"
-    assert trained.find("ou66", tmp_path).name == "ou66"
+    assert trained.find(None, tmp_path).weights == tmp_path / "ou200.safetensors"
+    write_network(tmp_path / "ou66", name="ou66")
+    assert trained.find(None, tmp_path).name == "ou66"
+    assert trained.find("ou200", tmp_path).name == "ou200"
     with pytest.raises(UnknownNetwork, match=r"'resnet10' .* \(there: ou200, ou66\)"):
         trained.find("resnet10", tmp_path)
 
