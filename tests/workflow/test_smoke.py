@@ -122,7 +122,7 @@ def test_a_network_of_ones_own_appears_everywhere(house, smoke_mirror, smoke_con
     )
     entry = re.search(r"```yaml\n(    - name: small\n.*?)```", readme, re.DOTALL)[1]
     config = house / "config" / "smoke.yaml"
-    config.write_text(config.read_text().replace("  networks:\n", f"  networks:\n{entry}"))
+    config.write_text(config.read_text().replace("  networks:\n", f"  networks:\n{entry}", 1))
     jobs = dry_run(*smoke_config, cwd=house)
     assert jobs["train_strain"] == jobs["predict_strain"] == jobs["evaluate_strain"] == 1
     assert not {"simulate_strain", "interpret_strain", "events_strain", "classifier_strain"} & set(jobs)
