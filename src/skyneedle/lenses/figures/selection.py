@@ -148,7 +148,7 @@ def extra_false_positives(
     n = table.groupby("kind")["n"].max()
     axes.set_xticks(range(len(kinds)), [f"{KINDS[kind]}\n({n[kind]})" for kind in kinds], fontsize=6.5)
     axes.set(ylabel="false positive rate", ylim=(-0.02, 1.02))
-    axes.legend(ncols=2)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(shown))
     return plotting.save(figure, stem, table, provenance)
 
 
