@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from skyneedle.core import plotting
+from skyneedle.lenses.figures.attribution import SIGNED
 from skyneedle.lenses.preprocess import BANDS, NISP, sky_noise
 from skyneedle.lenses.simulate.gallery import composite
 
@@ -105,7 +106,7 @@ def _caption(is_colour: bool, tiles: Sequence[Tile], method: str) -> str:
     )
     text = f"Stamps of 20 arcsec, {shown}; inverse hyperbolic sine over {SKY}, white at {WHITE} of them."
     if method:
-        text += f" Beside each: {method}; red speaks for a lens, blue against, to the 99.9th percentile."
+        text += f" Beside each: {method}; blue speaks for a lens, red against, to the 99.9th percentile."
     return text
 
 
@@ -118,5 +119,5 @@ def _show(axes: Axes, tile: Tile, is_colour: bool) -> None:
 
 def _show_map(axes: Axes, attribution: np.ndarray) -> None:
     most = float(np.percentile(np.abs(attribution), 99.9)) or 1.0
-    axes.imshow(attribution, origin="lower", cmap="RdBu_r", vmin=-most, vmax=most)
+    axes.imshow(attribution, origin="lower", cmap=SIGNED.reversed(), vmin=-most, vmax=most)
     axes.set_title("network's reasons", fontsize=5, pad=1.5)
