@@ -222,6 +222,11 @@ def _f_beta(beta: float, positive: Any, false: Any, missed: Any) -> np.ndarray:
         return np.asarray(positive / whole)
 
 
+def probability(log_odds: Any) -> Any:
+    """Probabilities of log odds: the logistic function, without overflow."""
+    return 0.5 * (1 + np.tanh(np.asarray(log_odds) / 2))
+
+
 def check_scores(scores: np.ndarray) -> None:
     """Raise unless every score is a number.
 

@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 from torch.nn import functional
 
-from skyneedle.core import inference, tables
+from skyneedle.core import inference
 from skyneedle.core.batches import Examples
 from skyneedle.core.errors import BadSetting, NotADataSet, OneClassOnly, SkyneedleError, UnknownNetwork
 from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet, digest
-from skyneedle.lenses import preprocess
+from skyneedle.lenses import preprocess, score_table
 from skyneedle.lenses.networks import lens_logit
 from skyneedle.lenses.preprocess import Scaling
 
@@ -294,22 +293,7 @@ def predict(
         rows = np.arange(start, min(start + batch_size, len(data)))
         logits = prepared(torch.from_numpy(scaled(data, scaling, rows)))
         logit[rows] = lens_logit(logits.double()).numpy()
-    tables.write_parquet(
-        scores(data, logit), out, {"network": card["name"], "provenance": dict(job.provenance)}
-    )
-
-
-def scores(data: DataSet, logit: np.ndarray) -> pd.DataFrame:
-    """Table of scores of a set, columns id, label, score and logit, from log odds of shape (n,)."""
-    label = data.table["label"] if "label" in data.table else pd.Series([pd.NA] * len(data))
-    return pd.DataFrame(
-        {
-            "id": data.table["id"].to_numpy(),
-            "label": label.astype("Int8"),
-            "score": 0.5 * (1 + np.tanh(logit / 2)),  # the logistic function, without overflow
-            "logit": logit,
-        }
-    )
+    score_table.write(data, logit, out, card["name"], job.provenance)
 
 
 def scaling_of(card: Mapping[str, Any]) -> Scaling:

@@ -19,7 +19,7 @@ from skyneedle.core.errors import (
     WrongStampSize,
 )
 from skyneedle.core.runtime import Job
-from skyneedle.lenses import training
+from skyneedle.lenses import score_table, training
 from skyneedle.lenses.preprocess import Scaling
 
 JOB = Job(3, 1, "cpu", {"code": "c", "settings": "s"})
@@ -358,7 +358,7 @@ def test_a_set_without_labels_is_scored_too(sets, trained, tmp_path):
 
 def test_log_odds_tell_apart_scores_that_round_to_one(sets):
     data = store.DataSet(sets["testing"])
-    found = training.scores(data, np.linspace(-800, 800, 24))
+    found = score_table.table(data, np.linspace(-800, 800, 24))
     assert found["score"].between(0, 1).all()
     assert (found["score"] == 1).sum() > 5
     assert found["logit"].is_unique

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skyneedle.core import errors, tables
+from skyneedle.core import errors, metrics, tables
 from skyneedle.core.device import check_device
 from skyneedle.core.errors import BadSetting, FolderBusy, SkyneedleError
 from skyneedle.core.progress import progress
@@ -130,7 +130,7 @@ def _scores(found: Found, logits: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]
         "name": [name for group in found.groups for name in group.names],
         "file": [file for group in found.groups for file in group.files],
         "label": np.concatenate([group.labels for group in found.groups]),
-        "score": 0.5 * (1 + np.tanh(logits / 2)),  # the logistic function, without overflow
+        "score": metrics.probability(logits),
         "logit": logits,
     }
     table = pd.DataFrame(columns)[list(COLUMNS)]

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from skyneedle.core import metrics
 from skyneedle.core.errors import MissingBand, OneClassOnly
 from skyneedle.core.store import DataSet
-from skyneedle.lenses.evaluate import score
+from skyneedle.lenses import score_table
 from skyneedle.lenses.preprocess import BANDS, NISP, PIXEL_SCALE, read, select, survey_sky
 
 FEATURES = ("flux", "size", "area", "VIS_minus_Y", "Y_minus_J", "J_minus_H")
@@ -76,7 +77,7 @@ def write_scores(
 
     Args:
         sets: shards by name of the set, "training" among them.
-        out: parquet to write for each set, see ``score.write``.
+        out: parquet to write for each set, see ``score_table.write``.
         provenance: stored in each.
 
     Raises:
@@ -85,7 +86,7 @@ def write_scores(
     measured = {name: of_set(shards) for name, shards in sets.items()}
     model = fit(measured["training"], DataSet(sets["training"]).table["label"].to_numpy())
     for name, table in measured.items():
-        score.write(DataSet(sets[name]), model.logits(table), out[name], "flux_size_colour", provenance)
+        score_table.write(DataSet(sets[name]), model.logits(table), out[name], "flux_size_colour", provenance)
 
 
 def _sizes(detected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,7 +149,7 @@ def fit(table: np.ndarray, labels: np.ndarray, ridge: float = RIDGE) -> Logistic
     solution = np.zeros(design.shape[1])
     loss = _loss(design, labels, solution, penalty)
     for _ in range(ROUNDS):
-        chance = _chance(design @ solution)
+        chance = metrics.probability(design @ solution)
         slope = design.T @ (chance - labels) / len(labels) + penalty * solution
         curvature = (design * (chance * (1 - chance))[:, None]).T @ design / len(labels)
         step = np.linalg.solve(curvature + np.diag(np.maximum(penalty, 1e-12)), slope)
@@ -160,10 +161,6 @@ def fit(table: np.ndarray, labels: np.ndarray, ridge: float = RIDGE) -> Logistic
         if gain < 1e-14 * max(loss, 1e-9):
             break
     return Logistic(mean, std, solution[:-1], float(solution[-1]))
-
-
-def _chance(logits: np.ndarray) -> np.ndarray:
-    return 0.5 * (1 + np.tanh(logits / 2))  # the logistic function, without overflow
 
 
 def _loss(design: np.ndarray, labels: np.ndarray, solution: np.ndarray, penalty: np.ndarray) -> float:

@@ -17,7 +17,7 @@ import pandas as pd
 from skyneedle.core import metrics, tables
 from skyneedle.core.errors import BadScores, GridMismatch
 from skyneedle.core.store import DataSet
-from skyneedle.lenses.evaluate import score
+from skyneedle.lenses import score_table
 from skyneedle.lenses.simulate import gallery
 
 NAME = "ou_tsne"
@@ -68,7 +68,7 @@ def inputs(logits: np.ndarray, recipe: str, training: np.ndarray) -> np.ndarray:
     for values in (logits, training):
         metrics.check_scores(np.asarray(values).ravel())
     if recipe == "faithful":
-        return 0.5 * (1 + np.tanh(logits / 2))
+        return metrics.probability(logits)
     return Ranks(np.sort(training, axis=0).T)(logits)
 
 
@@ -254,7 +254,7 @@ def write_scores(
     for name in names:
         table = _placed(name, data[name], places[name], plane)
         value = np.clip(table["value"].to_numpy(), EDGE, 1 - EDGE)
-        score.write(data[name], np.log(value) - np.log1p(-value), out[name], NAME, provenance)
+        score_table.write(data[name], np.log(value) - np.log1p(-value), out[name], NAME, provenance)
         found.append(table)
     member = groups(places["training"], labels, seed)
     whole = pd.concat(found, ignore_index=True).assign(group=0, to_centre=np.nan)

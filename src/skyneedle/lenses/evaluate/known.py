@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from skyneedle.core import inference, tables
+from skyneedle.core import inference, metrics, tables
 from skyneedle.core.store import DataSet
 from skyneedle.lenses import preprocess, training
 from skyneedle.lenses.fetch.compounds import KNOWN
@@ -52,7 +52,7 @@ def answers(
             logit = lens_logit(logits.double()).numpy()
             rows += [
                 {"network": network, "id": int(truth.id), "name": truth.name, "turn": turn}
-                | {"score": float(0.5 * (1 + np.tanh(one / 2))), "logit": float(one)}
+                | {"score": float(metrics.probability(one)), "logit": float(one)}
                 for turn, one in enumerate(logit)
             ]
     return pd.DataFrame(rows, columns=["network", "id", "name", "turn", "score", "logit"])

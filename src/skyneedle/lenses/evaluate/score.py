@@ -53,34 +53,6 @@ def read(scores: str | Path, shards: Sequence[str | Path] | str | Path) -> Score
     return Scored(table["label"].to_numpy(dtype=np.int64), table["logit"].to_numpy(float), parents)
 
 
-def write(
-    data: DataSet,
-    logit: np.ndarray,
-    out: str | Path,
-    method: str,
-    provenance: Mapping[str, Any] | None = None,
-) -> None:
-    """Write the scores of a method that is no network, in the form of those of networks.
-
-    Args:
-        data: the set; its table may lack labels.
-        logit: log odds of being a lens, shape (n,).
-        out: parquet to write, columns id, label, score in [0, 1] and logit.
-        method: name of the method.
-        provenance: stored in the file.
-    """
-    label = data.table["label"] if "label" in data.table else pd.Series([pd.NA] * len(data))
-    table = pd.DataFrame(
-        {
-            "id": data.table["id"].to_numpy(),
-            "label": label.astype("Int8"),
-            "score": 0.5 * (1 + np.tanh(np.asarray(logit) / 2)),  # the logistic function, without overflow
-            "logit": logit,
-        }
-    )
-    tables.write_parquet(table, out, {"network": method, "provenance": dict(provenance or {})})
-
-
 def operating_point(
     validation: Scored, recipe: str, beta: float = 1.0, n_bootstrap: int = 1000
 ) -> dict[str, Any]:
@@ -111,7 +83,7 @@ def operating_point(
     )
     return {
         "threshold": threshold,
-        "probability": float(0.5 * (1 + np.tanh(threshold / 2))),
+        "probability": float(metrics.probability(threshold)),
         "rule": "a probability of 0.5, as published" if recipe == "faithful" else f"largest F-{beta:g}",
         "set": "validation",
         "reached": float(reached["value"]),

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from skyneedle.core import inference, tables
+from skyneedle.core import inference, metrics, tables
 from skyneedle.core.runtime import Job
 from skyneedle.core.store import DataSet
 from skyneedle.lenses.interpret import dreams, kernels
@@ -164,8 +164,8 @@ def _dream_rows(
                 "after": shown(seen.scaling, made.after[i]).ravel(),
                 "logit_before": made.logit_before[i],
                 "logit_after": made.logit_after[i],
-                "score_before": _probability(made.logit_before[i]),
-                "score_after": _probability(made.logit_after[i]),
+                "score_before": float(metrics.probability(made.logit_before[i])),
+                "score_after": float(metrics.probability(made.logit_after[i])),
                 "change": float(np.sqrt(np.square(change[i]).mean())),
             }
         )
@@ -178,10 +178,6 @@ def _truth(seen: Subject, place: int) -> dict[str, int]:
         return {"id": -1, "label": -1}
     row = seen.data.table.iloc[place]
     return {"id": int(row["id"]), "label": int(row["label"]) if "label" in row else -1}
-
-
-def _probability(logit: float) -> float:
-    return float(0.5 * (1 + np.tanh(logit / 2)))
 
 
 def shown(scaling: Scaling, images: np.ndarray) -> np.ndarray:
@@ -273,7 +269,7 @@ def kernel_table(seen: Subject, chosen: pd.DataFrame, steps: int) -> pd.DataFram
                 "generated": shown(seen.scaling, images[i]).ravel(),
                 "top_size": inputs.shape[-1],
                 "top": shown(seen.scaling, inputs[i]).ravel(),
-                "score": _probability(logit[i]),
+                "score": float(metrics.probability(logit[i])),
                 "sigma_generated": (reached[i] - row["mean"]) / unit,
                 "sigma_top": (row["value1"] - row["mean"]) / unit,
             }
