@@ -1,0 +1,105 @@
+"""Medians over many stamps at once: of good pixels, in moving boxes, and L.A.Cosmic's fine structure."""
+
+import numpy as np
+
+N_LEVELS = 5  # of the brackets around the moving medians
+BOX = 7
+HALF = BOX * BOX // 2  # 24: the median of 49 is the value with so many below it
+# A network of 19 comparisons that leaves the median of nine in the middle (Smith 1996; Devillard 1998).
+EXCHANGES = (
+    *((1, 2), (4, 5), (7, 8), (0, 1), (3, 4), (6, 7), (1, 2), (4, 5), (7, 8), (0, 3)),
+    *((5, 8), (4, 7), (3, 6), (1, 4), (2, 5), (4, 7), (4, 2), (6, 4), (4, 2)),
+)
+
+
+def of_good(values: np.ndarray, good: np.ndarray | None = None) -> np.ndarray:
+    """Median along the last axis.
+
+    Args:
+        values: shape (..., m).
+        good: False for values that do not count, same shape; all count if left out.
+
+    Returns:
+        Shape (...); NaN where nothing counts.
+    """
+    if good is None:
+        return np.median(values, axis=-1)
+    ordered = np.sort(np.where(good, values, np.inf), axis=-1)
+    n = good.sum(axis=-1)
+    lower, upper = (
+        np.take_along_axis(ordered, np.maximum(place, 0)[..., None], axis=-1)[..., 0]
+        for place in ((n - 1) // 2, n // 2)
+    )
+    return np.where(n > 0, (lower + upper) / 2, np.nan)
+
+
+def three_by_three(images: np.ndarray) -> np.ndarray:
+    """Median of each pixel's 3 x 3 box, edges mirrored; shape (n, height, width) in and out."""
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1)), mode="symmetric")
+    height, width = images.shape[1:]
+    box = [padded[:, i : i + height, j : j + width].copy() for i in range(3) for j in range(3)]
+    spare = np.empty_like(box[0])
+    for low, high in EXCHANGES:
+        np.minimum(box[low], box[high], out=spare)
+        np.maximum(box[low], box[high], out=box[high])
+        box[low], spare = spare, box[low]
+    return box[4]
+
+
+def fine_structure_peak(images: np.ndarray) -> np.ndarray:
+    """Greatest value of the 3 x 3 median minus the 7 x 7 median of that, edges mirrored.
+
+    The moving median is found exactly only where the peak may be: counting the pixels of each box below a few
+    levels brackets it everywhere, and that leaves few candidates.
+
+    Args:
+        images: finite, shape (n, height, width), float32.
+
+    Returns:
+        Shape (n,), to the last bit what filtering all pixels gives.
+
+    Source: van Dokkum 2001, PASP 113, 1420, Sec. 2.3.
+    """
+    smooth = three_by_three(images)
+    n, height, width = smooth.shape
+    padded = np.pad(smooth, ((0, 0), (BOX // 2,) * 2, (BOX // 2,) * 2), mode="symmetric")
+    low, high = _bracket(padded, smooth)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (1, BOX, BOX))
+
+    def exact(image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        boxes = windows[image, row, column].reshape(-1, BOX * BOX)
+        return smooth[image, row, column] - np.partition(boxes, HALF, axis=1)[:, HALF]
+
+    # What one promising pixel of each image reaches rules out nearly all others.
+    at_most = smooth - low
+    first = np.unravel_index((at_most + smooth - high).reshape(n, -1).argmax(axis=1), (height, width))
+    peak = exact(np.arange(n), *first)
+    image, row, column = np.nonzero(at_most > peak[:, None, None])
+    np.maximum.at(peak, image, exact(image, row, column))
+    return peak
+
+
+def _bracket(padded: np.ndarray, smooth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Levels below or at, and at or above, the median of each box."""
+    n = len(smooth)
+    ordered = np.sort(smooth.reshape(n, -1), axis=1)
+    places = np.linspace(0, ordered.shape[1] - 1, N_LEVELS + 2).round().astype(int)
+    levels = ordered[:, places]
+    rung = np.zeros(smooth.shape, np.uint8)
+    for k in range(1, N_LEVELS + 1):
+        # At most 24 below a level: the median is at or above it.
+        rung += _box_sums((padded < levels[:, k, None, None]).view(np.uint8)) <= HALF
+    index = rung.reshape(n, -1).astype(np.intp)
+    low = np.take_along_axis(levels, index, axis=1).reshape(smooth.shape)
+    high = np.take_along_axis(levels, index + 1, axis=1).reshape(smooth.shape)
+    return low, high
+
+
+def _box_sums(counts: np.ndarray) -> np.ndarray:
+    """Sums over boxes of 7 x 7, at most 49, as 4 + 2 + 1 along each axis."""
+    two = counts[:, :-1] + counts[:, 1:]
+    four = two[:, :-2] + two[:, 2:]
+    rows = four[:, :-3] + two[:, 4:-1] + counts[:, 6:]
+    two = rows[:, :, :-1] + rows[:, :, 1:]
+    four = two[:, :, :-2] + two[:, :, 2:]
+    return four[:, :, :-3] + two[:, :, 4:-1] + rows[:, :, 6:]
