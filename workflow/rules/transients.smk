@@ -202,3 +202,46 @@ rule predict_transients:
         code=code("transients/predict.py"),
     script:
         "../../scripts/transients/predict.py"
+
+
+rule features_transients:
+    input:
+        lambda wildcards: triplets(wildcards.survey),
+    output:
+        "<results>/transients/features/{survey}.parquet",
+    log:
+        "<logs>/features_transients/{survey}.log",
+    benchmark:
+        "<benchmarks>/features_transients/{survey}.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("transients/features.py"),
+    script:
+        "../../scripts/transients/features.py"
+
+
+rule forest_transients:
+    input:
+        features="<results>/transients/features/des.parquet",
+        split=lambda wildcards: transient_split(wildcards.case),
+        labels=lambda wildcards: transient_labels(wildcards.case),
+    output:
+        weights="<results>/transients/models/{case}/forest/seed{seed}.safetensors",
+        card="<results>/transients/models/{case}/forest/seed{seed}.json",
+        importances="<results>/transients/models/{case}/forest/seed{seed}.importances.csv",
+        scores="<results>/transients/scores/{case}/forest/seed{seed}.parquet",
+    log:
+        "<logs>/forest_transients/{case}_{seed}.log",
+    benchmark:
+        "<benchmarks>/forest_transients/{case}_{seed}.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        code=code("transients/forest.py"),
+    script:
+        "../../scripts/transients/forest.py"
