@@ -1,4 +1,4 @@
-"""The command line: `skyneedle scan | classify`. Nothing heavy is imported before a sub-command runs."""
+"""The command line: `skyneedle scan | classify | review`. Nothing heavy is imported before one runs."""
 
 import argparse
 import os
@@ -43,6 +43,19 @@ examples:
   skyneedle classify stamps/ --network results/laptop/lenses/models/resnet10/seed0
 """
 
+REVIEW_TEXT = """\
+Review candidates whose label is suspected to be wrong, in a page of your own browser.
+
+Takes a table of suspects and the data set they come from, mixes in controls, and serves the page on this
+machine alone. Every answer is in the log before the next candidate appears; the same command goes on with it.
+Several reviewers, each with a name of their own, may share one log. With --export, writes what was reviewed.
+"""
+REVIEW_EXAMPLES = """\
+examples:
+  skyneedle review suspects.parquet results/laptop/transients/data/des --log review.sqlite
+  skyneedle review --export reviewed --log review.sqlite
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
@@ -85,6 +98,23 @@ def parser() -> argparse.ArgumentParser:
     add("--out", default="classify", metavar="FOLDER", help="where results go (default: ./classify)")
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
     classify.set_defaults(run=_classify, words="stamps")
+    review = commands.add_parser(
+        "review",
+        help="review suspect labels of transients in a local web page",
+        description=REVIEW_TEXT,
+        epilog=REVIEW_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = review.add_argument
+    add("paths", nargs="*", metavar="PATH", help="table of suspects (parquet or CSV), then the data set")
+    add("--log", required=True, metavar="FILE", help="SQLite file that answers are added to")
+    add("--reviewer", default="", metavar="NAME", help="name that the page proposes")
+    add("--port", type=int, default=8765, metavar="P", help="on 127.0.0.1 (default: 8765; 0: any)")
+    add("--controls", type=float, default=0.15, metavar="SHARE", help="of the deck (default: 0.15)")
+    add("--seed", type=int, default=0, metavar="N", help="of the controls and orders (default: 0)")
+    add("--show-labels", action="store_true", help="show given label and score: not blinded")
+    add("--export", metavar="FOLDER", help="write log, labels and agreement there instead of serving")
+    review.set_defaults(run=_review, words="paths")
     return top
 
 
@@ -126,6 +156,23 @@ def _classify(arguments: argparse.Namespace) -> None:
         attribution=arguments.attribution,
         out=arguments.out,
         device=arguments.device,
+    )
+
+
+def _review(arguments: argparse.Namespace) -> None:
+    from skyneedle.transients.review import serve
+
+    if arguments.export:
+        serve.export(arguments.log, arguments.export)
+        return
+    serve.review(
+        arguments.paths,
+        log=arguments.log,
+        reviewer=arguments.reviewer,
+        port=arguments.port,
+        blinded=not arguments.show_labels,
+        share=arguments.controls,
+        seed=arguments.seed,
     )
 
 
