@@ -46,6 +46,12 @@ if "lenses" in config["experiments"]:
     include: "workflow/rules/lenses_figures.smk"
 
 
+if "transients" in config["experiments"]:
+
+    include: "workflow/rules/transients.smk"
+    include: "workflow/rules/transients_labels.smk"
+
+
 include: "workflow/rules/scoreboard.smk"
 
 

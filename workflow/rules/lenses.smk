@@ -13,6 +13,8 @@ rule simulate_lenses:
     wildcard_constraints:
         set="|".join(LENSES["sets"]),
         shard=r"\d{3}",
+    # Two threads wait for two idle cores, so among trainings of one thread the last shards would come last of all.
+    priority: 50
     conda:
         "../../envs/skyneedle.yaml"
     threads: 2

@@ -142,3 +142,18 @@ class BadScores(SkyneedleError, ValueError):
 
 class ConstraintBroken(SkyneedleError):
     """An optimised input does not obey its constraint, or its output does not belong to it."""
+
+
+# --- labels and their review
+
+
+class BadLabels(SkyneedleError, ValueError):
+    """Labels, or scores to judge them by, that do not belong to each other or are neither 0 nor 1."""
+
+
+class JudgedInSample(SkyneedleError, ValueError):
+    """A score said to be out-of-fold came from a network that had seen the example."""
+
+
+class NotAReviewLog(SkyneedleError):
+    """A file that is no log of a review, or that of another review."""

@@ -1,0 +1,247 @@
+# Real and bogus detections (ayyar2022): simulate -> pack -> split -> train -> judge labels -> review -> train again.
+
+TRANSIENTS = config["transients"]
+TRANSIENT_SURVEYS = list(TRANSIENTS["surveys"])
+TRANSIENT_NETWORKS = {item["name"]: item for item in TRANSIENTS["networks"]}
+# What is trained on which labels; each case has networks of its own.
+TRANSIENT_CASES = {
+    "phase1": {"survey": "des", "split": "phase1", "labels": "given"},
+    "phase2": {"survey": "des", "split": "phase2", "labels": "relabelled"},
+    "phase2_given": {"survey": "des", "split": "phase2", "labels": "given"},
+}
+TRANSIENT_DATA = "<results>/transients/data"
+TRANSIENT_TRUTH = "<results>/transients/truth"
+MAIN_TRANSIENT = TRANSIENTS["labels"]["main"]
+
+
+def triplets(survey, what="data", ending="h5"):
+    """Files of one simulated survey."""
+    n = TRANSIENTS["surveys"][survey]["shards"]
+    return [
+        f"<results>/transients/{what}/{survey}/{shard:03d}.{ending}"
+        for shard in range(n)
+    ]
+
+
+def transient_labels(case):
+    return f"<results>/transients/labels/{TRANSIENT_CASES[case]['labels']}.parquet"
+
+
+def transient_split(case):
+    return f"<results>/transients/splits/{TRANSIENT_CASES[case]['split']}.parquet"
+
+
+def transient_network(name):
+    """Settings of one network of transients, with what it does not say filled in."""
+    entry = entry_of("transients", name)
+    return {
+        "name": name,
+        "source": entry["source"],
+        "options": entry.get("options", {}),
+        "training": TRANSIENTS["training"] | entry.get("training", {}),
+    }
+
+
+wildcard_constraints:
+    survey="|".join(TRANSIENT_SURVEYS),
+    case="|".join(TRANSIENT_CASES),
+    seed=r"\d+",
+
+
+# --- data
+
+
+rule simulate_transients:
+    output:
+        tar="<results>/transients/archive/{survey}/stamps_{shard}.tar",
+        features="<results>/transients/archive/{survey}/features_{shard}.csv",
+        hosts="<results>/transients/archive/{survey}/hosts_{shard}.csv",
+        truth="<results>/transients/truth/{survey}/{shard}.parquet",
+    log:
+        "<logs>/simulate_transients/{survey}_{shard}.log",
+    benchmark:
+        "<benchmarks>/simulate_transients/{survey}_{shard}.tsv"
+    wildcard_constraints:
+        shard=r"\d{3}",
+    # Before trainings of one thread, among which two idle cores would never be found.
+    priority: 50
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 2
+    params:
+        cfg=lambda wildcards: TRANSIENTS["simulate"]
+        | TRANSIENTS["surveys"][wildcards.survey].get("simulate", {}),
+        set=lambda wildcards: TRANSIENTS["surveys"][wildcards.survey],
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        code=code("transients/simulate.py"),
+    script:
+        "../../scripts/transients/simulate.py"
+
+
+rule pack_transients:
+    input:
+        tar="<results>/transients/archive/{survey}/stamps_{shard}.tar",
+        features="<results>/transients/archive/{survey}/features_{shard}.csv",
+        hosts="<results>/transients/archive/{survey}/hosts_{shard}.csv",
+    output:
+        h5="<results>/transients/data/{survey}/{shard}.h5",
+    log:
+        "<logs>/pack_transients/{survey}_{shard}.log",
+    benchmark:
+        "<benchmarks>/pack_transients/{survey}_{shard}.tsv"
+    wildcard_constraints:
+        shard=r"\d{3}",
+    priority: 50
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        recipe=TRANSIENTS["recipe"],
+        code=code("transients/pack.py"),
+    script:
+        "../../scripts/transients/pack.py"
+
+
+rule split_transients:
+    input:
+        lambda wildcards: triplets("ongoing" if wildcards.split == "ongoing" else "des"),
+    output:
+        "<results>/transients/splits/{split}.parquet",
+    log:
+        "<logs>/split_transients/{split}.log",
+    wildcard_constraints:
+        split="|".join(TRANSIENTS["splits"]),
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        cfg=lambda wildcards: TRANSIENTS["splits"][wildcards.split],
+        by="id" if TRANSIENTS["recipe"] == "faithful" else "group",
+        code=code("transients/split.py"),
+    script:
+        "../../scripts/transients/split.py"
+
+
+rule given_labels_transients:
+    input:
+        triplets("des"),
+    output:
+        "<results>/transients/labels/given.parquet",
+    log:
+        "<logs>/given_labels_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("transients/given.py"),
+    script:
+        "../../scripts/transients/given.py"
+
+
+# --- classifiers
+
+
+rule train_transients:
+    input:
+        shards=triplets("des"),
+        split=lambda wildcards: transient_split(wildcards.case),
+        labels=lambda wildcards: transient_labels(wildcards.case),
+    output:
+        weights="<results>/transients/models/{case}/{network}/seed{seed}.safetensors",
+        last="<results>/transients/models/{case}/{network}/seed{seed}.last.safetensors",
+        card="<results>/transients/models/{case}/{network}/seed{seed}.json",
+        history="<results>/transients/models/{case}/{network}/seed{seed}.csv",
+        timing="<results>/transients/models/{case}/{network}/seed{seed}.timing.csv",
+    log:
+        "<logs>/train_transients/{case}_{network}_{seed}.log",
+    benchmark:
+        "<benchmarks>/train_transients/{case}_{network}_{seed}.tsv"
+    wildcard_constraints:
+        network="|".join(TRANSIENT_NETWORKS),
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        cfg=lambda wildcards: transient_network(wildcards.network),
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        own=lambda wildcards: own_file("transients", wildcards.network),
+        scale=config["scale"],
+        code=code("transients/train.py"),
+    script:
+        "../../scripts/transients/train.py"
+
+
+rule predict_transients:
+    input:
+        shards=triplets("des"),
+        split=lambda wildcards: transient_split(wildcards.case),
+        labels=lambda wildcards: transient_labels(wildcards.case),
+        weights="<results>/transients/models/{case}/{network}/seed{seed}.safetensors",
+        card="<results>/transients/models/{case}/{network}/seed{seed}.json",
+    output:
+        "<results>/transients/scores/{case}/{network}/seed{seed}.parquet",
+    log:
+        "<logs>/predict_transients/{case}_{network}_{seed}.log",
+    wildcard_constraints:
+        network="|".join(TRANSIENT_NETWORKS),
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        # The paper's rule for suspects wants the predictions of Model 1 for all data, others are only judged.
+        sets=lambda wildcards: None
+        if wildcards.network == MAIN_TRANSIENT
+        else ["validation", "testing"],
+        recipe=TRANSIENTS["recipe"],
+        code=code("transients/predict.py"),
+    script:
+        "../../scripts/transients/predict.py"
+
+
+rule features_transients:
+    input:
+        lambda wildcards: triplets(wildcards.survey),
+    output:
+        "<results>/transients/features/{survey}.parquet",
+    log:
+        "<logs>/features_transients/{survey}.log",
+    benchmark:
+        "<benchmarks>/features_transients/{survey}.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("transients/features.py"),
+    script:
+        "../../scripts/transients/features.py"
+
+
+rule forest_transients:
+    input:
+        features="<results>/transients/features/des.parquet",
+        split=lambda wildcards: transient_split(wildcards.case),
+        labels=lambda wildcards: transient_labels(wildcards.case),
+    output:
+        weights="<results>/transients/models/{case}/forest/seed{seed}.safetensors",
+        card="<results>/transients/models/{case}/forest/seed{seed}.json",
+        importances="<results>/transients/models/{case}/forest/seed{seed}.importances.csv",
+        scores="<results>/transients/scores/{case}/forest/seed{seed}.parquet",
+    log:
+        "<logs>/forest_transients/{case}_{seed}.log",
+    benchmark:
+        "<benchmarks>/forest_transients/{case}_{seed}.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        code=code("transients/forest.py"),
+    script:
+        "../../scripts/transients/forest.py"

@@ -1,0 +1,143 @@
+# Labels of transients: whom classifiers contradict, what reviewers say, and what becomes of the labels.
+
+SUSPECT_RULES = ["out_of_fold", "cleanlab_prune_by_noise_rate"]
+# faithful: the suspects that Model 1 finds in all data, half of which it was trained on.
+REVIEWED = "paper" if TRANSIENTS["recipe"] == "faithful" else "out_of_fold"
+PHASE1_SCORES = f"<results>/transients/scores/phase1/{MAIN_TRANSIENT}/seed0.parquet"
+OUT_OF_FOLD = f"<results>/transients/folds/{MAIN_TRANSIENT}.parquet"
+
+
+rule folds_transients:
+    input:
+        shards=triplets("des"),
+        labels="<results>/transients/labels/given.parquet",
+    output:
+        OUT_OF_FOLD,
+    log:
+        "<logs>/folds_transients.log",
+    benchmark:
+        "<benchmarks>/folds_transients.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    # A long chain: it starts early.
+    priority: 20
+    params:
+        cfg=transient_network(MAIN_TRANSIENT),
+        n_folds=TRANSIENTS["labels"]["n_folds"],
+        epochs=TRANSIENTS["labels"]["fold_epochs"],
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        scale=config["scale"],
+        state=f"<results>/transients/folds/.state_{MAIN_TRANSIENT}",
+        code=code("transients/folds.py"),
+    script:
+        "../../scripts/transients/folds.py"
+
+
+rule suspects_transients:
+    input:
+        scores=lambda wildcards: PHASE1_SCORES
+        if wildcards.rule == "paper"
+        else OUT_OF_FOLD,
+        folds=lambda wildcards: [] if wildcards.rule == "paper" else OUT_OF_FOLD,
+    output:
+        "<results>/transients/suspects/{rule}.parquet",
+    log:
+        "<logs>/suspects_transients/{rule}.log",
+    wildcard_constraints:
+        rule="|".join(["paper", *SUSPECT_RULES]),
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        rule=lambda wildcards: wildcards.rule,
+        code=code("transients/suspects.py"),
+    script:
+        "../../scripts/transients/suspects.py"
+
+
+rule score_suspects_transients:
+    input:
+        suspects=expand(
+            "<results>/transients/suspects/{rule}.parquet",
+            rule=["paper", *SUSPECT_RULES],
+        ),
+        scores=[PHASE1_SCORES] + [OUT_OF_FOLD] * len(SUSPECT_RULES),
+        truth=triplets("des", "truth", "parquet"),
+    output:
+        table="<results>/transients/tables/suspects.csv",
+        differences="<results>/transients/tables/suspects.json",
+    log:
+        "<logs>/score_suspects_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        rules=["paper", *SUSPECT_RULES],
+        samples=["in_sample"] + ["out_of_fold"] * len(SUSPECT_RULES),
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        seed=config["seed"],
+        code=code("transients/score_suspects.py"),
+    script:
+        "../../scripts/transients/score_suspects.py"
+
+
+rule deck_transients:
+    input:
+        suspects=[f"<results>/transients/suspects/{REVIEWED}.parquet"],
+        given="<results>/transients/labels/given.parquet",
+    output:
+        "<results>/transients/review/deck.parquet",
+    log:
+        "<logs>/deck_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        controls=TRANSIENTS["labels"]["controls"],
+        seed=config["seed"],
+        code=code("transients/deck.py"),
+    script:
+        "../../scripts/transients/deck.py"
+
+
+rule review_transients:
+    input:
+        deck="<results>/transients/review/deck.parquet",
+        truth=triplets("des", "truth", "parquet"),
+    output:
+        "<results>/transients/review/log.parquet",
+    log:
+        "<logs>/review_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        reviewers=TRANSIENTS["labels"]["reviewers"],
+        seed=config["seed"],
+        code=code("transients/review.py"),
+    script:
+        "../../scripts/transients/review.py"
+
+
+rule relabel_transients:
+    input:
+        given="<results>/transients/labels/given.parquet",
+        # The exported log of a review by people, or else that of the simulated reviewers.
+        log=TRANSIENTS["labels"]["log"] or "<results>/transients/review/log.parquet",
+    output:
+        labels="<results>/transients/labels/relabelled.parquet",
+        summary="<results>/transients/metrics/relabelling.json",
+    log:
+        "<logs>/relabel_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        seed=config["seed"],
+        code=code("transients/relabel.py"),
+    script:
+        "../../scripts/transients/relabel.py"
