@@ -23,7 +23,12 @@ def of_good(values: np.ndarray, good: np.ndarray | None = None) -> np.ndarray:
         Shape (...); NaN where nothing counts.
     """
     if good is None:
-        return np.median(values, axis=-1)
+        # numpy's own median of rows takes several times as long.
+        half = values.shape[-1] // 2
+        if values.shape[-1] % 2:
+            return np.partition(values, half, axis=-1)[..., half]
+        ordered = np.sort(values, axis=-1)
+        return (ordered[..., half - 1] + ordered[..., half]) / 2
     ordered = np.sort(np.where(good, values, np.inf), axis=-1)
     n = good.sum(axis=-1)
     lower, upper = (
