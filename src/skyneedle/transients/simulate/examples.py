@@ -106,7 +106,7 @@ def example(example_id: int, settings: Settings, seed: int) -> Example:
         found = detect.strongest(
             record.difference, record.variance, exposure, (scene.x, scene.y), reach, settings.both_signs
         )
-        if abs(found.snr) >= settings.detection_sigma:
+        if (abs(found.snr) if settings.both_signs else found.snr) >= settings.detection_sigma:
             break
     else:
         raise BadSetting(
@@ -255,7 +255,7 @@ def _observed(
         masked = lost = change.masked
         search = np.where(lost, 0, search)
     blurred = scenes.image(scenes.transform(template) * exposure.kernel_transform)
-    difference = search - blurred - np.float32(exposure.kernel.background)
+    difference = search - blurred  # images have no sky left; the fit's background takes up the wings of stars
     difference[masked] = 0
     return Record(template, search, difference, variance, masked, lost, math.nan, math.nan, math.nan)
 
