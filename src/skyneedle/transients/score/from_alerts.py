@@ -94,10 +94,16 @@ def _candidate(alert: Mapping[str, Any], path: Path, place: int) -> Candidate:
     numbers = (about.get(key) for key in SCORES)
     score = next((float(value) for value in numbers if isinstance(value, (int, float))), math.nan)
     survey = str(alert.get("publisher") or "").split(" ")[0]
-    return Candidate(name, str(path), partial(_planes, alert, name), survey, -1, score)
+    return Candidate(name, str(path), partial(planes_of, alert, name), survey, -1, score)
 
 
-def _planes(alert: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
+def planes_of(alert: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
+    """The cutouts of an alert by channel.
+
+    Raises:
+        MissingChannel: if one is not there.
+        NotAStamp, TruncatedFile: see ``image_of``.
+    """
     planes = {}
     for channel, key in CUTOUTS.items():
         content = alert.get(key)

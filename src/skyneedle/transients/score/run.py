@@ -27,8 +27,8 @@ from skyneedle.core.runtime import exclusive
 from skyneedle.transients.score import page, sources, trained
 from skyneedle.transients.score.candidates import Candidate, Source, Tell, cut
 
-BATCH = 256
-PART = 16  # batches between two files of what is done
+BATCH = 64  # the first maps of cnn1 take 0.8 MB a stamp, several times over
+PART = 64  # batches between two files of what is done
 TOP, MOST = 60, 600
 TOLD = 10  # candidates without a score that are named on the terminal; the table names all
 COLUMNS = (
