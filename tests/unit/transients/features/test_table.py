@@ -72,3 +72,11 @@ def test_bad_shards_are_refused(tmp_path):
     short, _ = shard(tmp_path / "short.h5", 0, 2, columns=[name for name in ORDER if name != "GFLUX"])
     with pytest.raises(NotACatalogue, match="lacks \\['GFLUX'\\]"):
         table.of_shard(short)
+
+
+def test_empty_pixel_columns_of_a_catalogue_are_measured_on_the_stamps(tmp_path):
+    path, arrays = shard(tmp_path / "0.h5", 0, 5)
+    arrays["catalogue"][:, [ORDER.index(name) for name in PIXEL_FEATURES]] = np.nan
+    attributes = {"channels": list(CHANNELS), "catalogue_columns": ORDER}
+    store.write(path, arrays, pd.DataFrame({"id": np.arange(5)}), attributes)
+    pd.testing.assert_frame_equal(table.of_shard(path, "catalogue"), table.of_shard(path, "stamps"))
