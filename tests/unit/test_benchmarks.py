@@ -59,3 +59,22 @@ def test_scan():
     assert [row[:3] for row in rows] == [["1", "1", "float32"], ["1", "3", "float32"]]
     assert all(float(row[-1]) < 1e-4 for row in rows)  # the narrow network runs exactly
     assert ", 0 different;" in said
+
+
+def test_transients_loading():
+    said = run("bench_transients_loading.py", "--stamps", "60", "--repetitions", "1")
+    rows = [line.split() for line in said.splitlines() if line.startswith(("fits", "gif"))]
+    assert [row[:2] for row in rows] == [["fits", "60"], ["gif", "60"]]
+    assert all(float(value) > 0 for row in rows for value in row[2:])
+
+
+def test_transients_training():
+    words = "--networks cnn1 cnn4 --batch 2 --gpu-batch 2 --repetitions 1 --threads 1"
+    said = run("bench_transients_training.py", *words.split())
+    rows = [line.split() for line in said.splitlines() if line.startswith("cnn")]
+    kinds = [(p, maps) for p in ("float32", "bfloat16") for maps in ("contiguous", "channels-last")]
+    for name in ("cnn1", "cnn4"):
+        assert [(row[2], row[3]) for row in rows if row[:2] == [name, "cpu"]] == kinds
+    assert all(float(value) > 0 for row in rows for value in row[5:])
+    assert {row[6] for row in rows if row[2:4] == ["float32", "contiguous"]} == {"1.00"}
+    assert "Scaling: " in said
