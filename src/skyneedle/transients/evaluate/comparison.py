@@ -22,6 +22,7 @@ DEFINITIONS = {
     "second": "FPR at the MDR, mean over seeds",
     "difference": "FPR of the first minus that of the second, at the MDR, on the same redraws",
     "relative": "(FPR of the second - FPR of the first) / FPR of the second, at the MDR",
+    "ratio": "FPR of the first over FPR of the second, at the MDR",
     "auc_difference": "AUC of the first minus that of the second, on the same redraws",
 }
 
@@ -46,8 +47,8 @@ def paired(
         rng: random stream; a fixed one when left out.
 
     Returns:
-        first, second, difference, relative and auc_difference, each with value, low, high (68 %), n (groups),
-        n_seeds and definition.
+        first, second, difference, relative, ratio and auc_difference, each with value, low, high (68 %), n
+        (groups), n_seeds and definition.
 
     Raises:
         GridMismatch: if the two have no example in common, or labels of different versions.
@@ -62,8 +63,8 @@ def paired(
             fprs[i] = times @ [rates.fpr_at_mdr(ranked[k], mdr, weights) for k in which] / len(drawn)
             areas[i] = times @ [ranked[k].auroc(weights) for k in which] / len(drawn)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = (fprs[1] - fprs[0]) / fprs[1]
-        return np.array([*fprs, fprs[0] - fprs[1], relative, areas[0] - areas[1]])
+            ratio = fprs[0] / fprs[1]
+        return np.array([*fprs, fprs[0] - fprs[1], 1 - ratio, ratio, areas[0] - areas[1]])
 
     entry = redrawn(measure, parts[0].groups, (len(first), len(second)), n_bootstrap, rng)
     counts = {"n_seeds": [len(first), len(second)], "n_examples": len(parts[0].ids), "mdr": mdr}
@@ -134,7 +135,7 @@ def write_paired(
         second: likewise.
         split: parquet with id, group and split.
         out: JSON to write, keys ``<first>_minus_<second>``, ``relative_<first>_<second>``,
-            ``auc_<first>_minus_<second>``, ``fpr_<first>`` and ``fpr_<second>``, with ``_<version>`` for
+            ``ratio_<first>_<second>``, ``auc_<first>_minus_<second>``, ``fpr_<first>`` and ``fpr_<second>``, with ``_<version>`` for
             other labels than those of the scores.
         cards: of the trained models: they must have been trained on the same ids.
         labels: parquet (id, label) by name of the version.
@@ -151,6 +152,7 @@ def write_paired(
         "second": f"fpr_{second[0]}",
         "difference": f"{first[0]}_minus_{second[0]}",
         "relative": f"relative_{first[0]}_{second[0]}",
+        "ratio": f"ratio_{first[0]}_{second[0]}",
         "auc_difference": f"auc_{first[0]}_minus_{second[0]}",
     }
     found: dict[str, Any] = {}

@@ -32,9 +32,11 @@ MOST_POINTS = 400  # of a curve that is drawn
 GOLDSTEIN = ((0.03, 0.038), (0.04, 0.024), (0.05, 0.016))  # (MDR, FPR): Goldstein et al. 2015, Fig. 7
 DEFINITIONS = {
     "auc": "area under the ROC curve",
-    "fpr_at_mdr": "least share of artifacts kept where no more of the non-artifacts are lost, ties counted against",
+    "fpr_at_mdr": "least share of artifacts kept where no more non-artifacts are lost, ties counted against",
     "mdr": "share of non-artifacts called artifacts",
     "fpr": "share of artifacts called non-artifacts",
+    "tpr": "share of non-artifacts called so",
+    "tnr": "share of artifacts called so",
     "accuracy": "share of rightly classified candidates",
     "purity": "share of non-artifacts among what is kept, for so many artifacts to one non-artifact",
 }
@@ -157,8 +159,8 @@ def judge(
 
     Returns:
         For each metric value, low, high (68 %), n (groups), n_artifacts, n_non_artifacts and definition:
-        auc, fpr_at_mdr03, fpr_at_mdr04, fpr_at_mdr05; mdr, fpr, accuracy and purity_<a>_to_1 at the threshold;
-        mdr, fpr and accuracy with ``_at_half``.
+        auc, fpr_at_mdr03, fpr_at_mdr04, fpr_at_mdr05; mdr, fpr, tpr, tnr, accuracy and purity_<a>_to_1 at the
+        threshold; the first five of these with ``_at_half``.
 
     Raises:
         OneClassOnly: if the labels are of one class.
@@ -166,7 +168,7 @@ def judge(
     """
     ranked = ranking(part.labels, part.scores)
     purities = {f"purity_{a:g}_to_1": 1 / (1 + a) for a in artifacts_per_real}
-    of_counts = ("mdr", "fpr", "accuracy")
+    of_counts = ("mdr", "fpr", "tpr", "tnr", "accuracy")
     at_mdr = [f"fpr_at_mdr{100 * mdr:02.0f}" for mdr in MDRS]
     names = ["auc", *at_mdr, *of_counts, *purities, *(f"{name}_at_half" for name in of_counts)]
 
@@ -176,9 +178,9 @@ def judge(
             [
                 ranked.auroc(weights),
                 *(fpr_at_mdr(ranked, mdr, weights) for mdr in MDRS),
-                *(missed_detection_rate(at), false_positive_rate(at), at.accuracy),
+                *_five(at),
                 *(at.purity(prevalence) for prevalence in purities.values()),
-                *(missed_detection_rate(at_half), false_positive_rate(at_half), at_half.accuracy),
+                *_five(at_half),
             ]
         )
 
@@ -191,6 +193,11 @@ def judge(
         | counts
         for i, name in enumerate(names)
     }
+
+
+def _five(counts: Confusion) -> tuple[float, ...]:
+    mdr, fpr = missed_detection_rate(counts), false_positive_rate(counts)
+    return mdr, fpr, 1 - mdr, 1 - fpr, counts.accuracy
 
 
 def definition(name: str) -> str:

@@ -33,6 +33,7 @@ def test_values_are_means_over_seeds(parts):
     assert found["first"]["value"] == pytest.approx(fprs["good"])
     assert found["difference"]["value"] == pytest.approx(fprs["good"] - fprs["bad"])
     assert found["relative"]["value"] == pytest.approx(1 - fprs["good"] / fprs["bad"])
+    assert found["ratio"]["value"] == pytest.approx(1 - found["relative"]["value"])
     assert found["difference"]["high"] < 0
     assert found["auc_difference"]["low"] > 0
     assert 0 < found["relative"]["low"] < found["relative"]["value"] < found["relative"]["high"] <= 1
