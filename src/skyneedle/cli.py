@@ -1,4 +1,4 @@
-"""The command line: `skyneedle scan | classify`. Nothing heavy is imported before a sub-command runs."""
+"""The command line: `skyneedle scan | classify | score | review`. Nothing heavy is loaded before one runs."""
 
 import argparse
 import os
@@ -43,6 +43,39 @@ examples:
   skyneedle classify stamps/ --network results/laptop/lenses/models/resnet10/seed0
 """
 
+SCORE_TEXT = """\
+Score candidates of transients, real or bogus, with a trained network.
+
+A candidate is a triplet of template, search and difference image. Writes scores.csv and scores.parquet, the
+most real first, and those that cannot be scored last, each with the reason; candidates.html, a page of
+pictures; and score.json about what was scored with what. Of stamps larger than 51 x 51 pixels the centre is
+scored as it is; a warning says so, and where another survey made them.
+"""
+SCORE_EXAMPLES = """\
+files:
+  folder           files (temp|srch|diff)<id>.fits or .gif at any depth, or any of the below
+  .tar             the same in an archive of the survey, which is not unpacked
+  .h5              data sets of this package
+  .avro, .parquet  alert packets of ZTF, DECam and others with FITS cutouts
+
+examples:
+  skyneedle score stamps_0.tar
+  skyneedle score alert.avro alerts.parquet --network results/laptop/transients/models/cnn1/seed0 --out scored
+"""
+
+REVIEW_TEXT = """\
+Review candidates whose label is suspected to be wrong, in a page of your own browser.
+
+Takes a table of suspects and the data set they come from, mixes in controls, and serves the page on this
+machine alone. Every answer is in the log before the next candidate appears; the same command goes on with it.
+Several reviewers, each with a name of their own, may share one log. With --export, writes what was reviewed.
+"""
+REVIEW_EXAMPLES = """\
+examples:
+  skyneedle review suspects.parquet results/laptop/transients/data/des --log review.sqlite
+  skyneedle review --export reviewed --log review.sqlite
+"""
+
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all sub-commands."""
@@ -85,6 +118,37 @@ def parser() -> argparse.ArgumentParser:
     add("--out", default="classify", metavar="FOLDER", help="where results go (default: ./classify)")
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
     classify.set_defaults(run=_classify, words="stamps")
+    score = commands.add_parser(
+        "score",
+        help="score candidates of transients, real or bogus, with a trained network",
+        description=SCORE_TEXT,
+        epilog=SCORE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = score.add_argument
+    add("candidates", nargs="+", metavar="PATH", help="file or folder of candidates")
+    add("--network", metavar="NAME", help="cnn1 (default) or cnn4, or the path of trained weights")
+    add("--top", type=int, default=60, metavar="N", help="candidates on the page (default: 60; 0: no page)")
+    add("--out", default="score", metavar="FOLDER", help="where results go (default: ./score)")
+    add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
+    score.set_defaults(run=_score, words="candidates")
+    review = commands.add_parser(
+        "review",
+        help="review suspect labels of transients in a local web page",
+        description=REVIEW_TEXT,
+        epilog=REVIEW_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = review.add_argument
+    add("paths", nargs="*", metavar="PATH", help="table of suspects (parquet or CSV), then the data set")
+    add("--log", required=True, metavar="FILE", help="SQLite file that answers are added to")
+    add("--reviewer", default="", metavar="NAME", help="name that the page proposes")
+    add("--port", type=int, default=8765, metavar="P", help="on 127.0.0.1 (default: 8765; 0: any)")
+    add("--controls", type=float, default=0.15, metavar="SHARE", help="of the deck (default: 0.15)")
+    add("--seed", type=int, default=0, metavar="N", help="of the controls and orders (default: 0)")
+    add("--show-labels", action="store_true", help="show given label and score: not blinded")
+    add("--export", metavar="FOLDER", help="write log, labels and agreement there instead of serving")
+    review.set_defaults(run=_review, words="paths")
     return top
 
 
@@ -126,6 +190,36 @@ def _classify(arguments: argparse.Namespace) -> None:
         attribution=arguments.attribution,
         out=arguments.out,
         device=arguments.device,
+    )
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see _scan
+    from skyneedle.transients.score import run
+
+    run.score(
+        arguments.candidates,
+        network=arguments.network,
+        top=arguments.top,
+        out=arguments.out,
+        device=arguments.device,
+    )
+
+
+def _review(arguments: argparse.Namespace) -> None:
+    from skyneedle.transients.review import serve
+
+    if arguments.export:
+        serve.export(arguments.log, arguments.export)
+        return
+    serve.review(
+        arguments.paths,
+        log=arguments.log,
+        reviewer=arguments.reviewer,
+        port=arguments.port,
+        blinded=not arguments.show_labels,
+        share=arguments.controls,
+        seed=arguments.seed,
     )
 
 

@@ -10,6 +10,7 @@ OUT_OF_FOLD = f"<results>/transients/folds/{MAIN_TRANSIENT}.parquet"
 rule folds_transients:
     input:
         shards=triplets("des"),
+        split="<results>/transients/splits/phase1.parquet",  # for its groups
         labels="<results>/transients/labels/given.parquet",
     output:
         OUT_OF_FOLD,

@@ -113,6 +113,10 @@ class MissingBand(SkyneedleError, ValueError):
     """A band that a network or a recipe needs is not there."""
 
 
+class MissingChannel(SkyneedleError, ValueError):
+    """An image of a triplet (template, search, difference) that is not there, or has an unknown name."""
+
+
 class WrongStampSize(SkyneedleError, ValueError):
     """An image with other numbers of pixels, or covering less sky, than expected."""
 
@@ -127,6 +131,25 @@ class ConstantStamp(SkyneedleError):
 
 class StampHasNaN(SkyneedleError, ValueError):
     """An image with pixels that are not finite."""
+
+
+# --- transients
+
+
+class NotAnArchive(SkyneedleError):
+    """A file that is not an archive of stamps, or an archive without a usable one."""
+
+
+class WrongPixelMode(SkyneedleError, ValueError):
+    """Pixels of 8-bit pictures where fluxes are expected, or the other way round."""
+
+
+class BadSplit(SkyneedleError, ValueError):
+    """Shares that cannot be had, or a group of examples too large for them."""
+
+
+class NoLabel(SkyneedleError):
+    """Examples to learn from of which none has a label."""
 
 
 # --- evaluation

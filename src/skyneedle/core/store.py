@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +38,72 @@ def write(
             raise NotADataSet(
                 f"{path}: array '{name}' has {len(array)} examples, its table {len(table)} rows."
             )
-    # Fixed creation order and no time stamps, so that the same content gives the same bytes.
-    with appearing(path) as partial, h5py.File(partial, "w", libver="v110", track_order=False) as file:
+    with _created(path) as file:
         for name, array in arrays.items():
             chunks = (1, *array.shape[1:]) if array.ndim > 1 and len(array) else None
             file.create_dataset(name, data=array, chunks=chunks, track_times=False)
-        columns = file.create_group("table")
-        for column in table.columns:
-            values = table[column].to_numpy()
-            if values.dtype.kind in "OU":
-                columns.create_dataset(
-                    column,
-                    data=[str(value) for value in values],
-                    dtype=h5py.string_dtype(),
-                    track_times=False,
-                )
-            else:
-                columns.create_dataset(column, data=values, track_times=False)
-        file.attrs["columns"] = json.dumps(list(map(str, table.columns)))
-        file.attrs["attributes"] = json.dumps(dict(attributes), sort_keys=True)
+        _write_table(file, table, attributes)
+
+
+def write_blocks(
+    path: str | Path,
+    blocks: Iterable[Mapping[str, np.ndarray]],
+    finish: Callable[[], tuple[pd.DataFrame, Mapping[str, Any]]],
+) -> None:
+    """Write one shard block by block, so that its arrays need not fit in memory; else as ``write``.
+
+    Args:
+        path: file to write.
+        blocks: consecutive examples of all arrays, of the same names, types and shapes each time.
+        finish: gives table and attributes when the last block is written.
+
+    Raises:
+        NotADataSet: if the arrays of a block differ in length, or all together from the table.
+    """
+    with _created(Path(path)) as file:
+        stop = 0
+        for block in blocks:
+            start, lengths = stop, {len(array) for array in block.values()}
+            stop += max(lengths)
+            if len(lengths) != 1:
+                raise NotADataSet(f"{path}: arrays of one block have {sorted(lengths)} examples.")
+            for name, array in block.items():
+                if name not in file:
+                    one = array.shape[1:]
+                    chunks = (1, *one) if one else True
+                    file.create_dataset(
+                        name, (0, *one), array.dtype, maxshape=(None, *one), chunks=chunks, track_times=False
+                    )
+                file[name].resize(stop, axis=0)
+                file[name][start:stop] = array
+        table, attributes = finish()
+        if stop != len(table):
+            raise NotADataSet(f"{path}: its blocks have {stop} examples, its table {len(table)} rows.")
+        _write_table(file, table, attributes)
+
+
+@contextmanager
+def _created(path: Path) -> Iterator[h5py.File]:
+    # Fixed creation order and no time stamps, so that the same content gives the same bytes.
+    with appearing(path) as partial, h5py.File(partial, "w", libver="v110", track_order=False) as file:
+        yield file
+
+
+def _write_table(file: h5py.File, table: pd.DataFrame, attributes: Mapping[str, Any]) -> None:
+    columns = file.create_group("table")
+    for column in table.columns:
+        values = table[column].to_numpy()
+        if values.dtype.kind in "OU":
+            columns.create_dataset(
+                column,
+                data=[str(value) for value in values],
+                dtype=h5py.string_dtype(),
+                track_times=False,
+            )
+        else:
+            columns.create_dataset(column, data=values, track_times=False)
+    file.attrs["columns"] = json.dumps(list(map(str, table.columns)))
+    file.attrs["attributes"] = json.dumps(dict(attributes), sort_keys=True)
 
 
 def digest(data: "DataSet", arrays: Sequence[str]) -> str:

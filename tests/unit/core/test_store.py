@@ -110,3 +110,26 @@ def test_what_is_not_a_data_set_is_named(tmp_path):
 def test_shard_ids_cover_each_id_once(n_examples, n_shards):
     ids = [i for shard in range(n_shards) for i in store.shard_ids(100, n_examples, shard, n_shards)]
     assert ids == list(range(100, 100 + n_examples))
+
+
+def test_a_shard_written_in_blocks_is_read_as_any_other(tmp_path):
+    whole = np.arange(42, dtype=np.float32).reshape(7, 3, 2)
+    blocks = ({"x": whole[k : k + 3], "y": np.arange(k, min(k + 3, 7))} for k in (0, 3, 6))
+    table = pd.DataFrame({"id": range(7)})
+    store.write_blocks(tmp_path / "0.h5", blocks, lambda: (table, {"a": 1}))
+    data = store.DataSet(tmp_path)
+    assert (data.read("x", slice(None)) == whole).all()
+    assert data.read("y", slice(None)).tolist() == list(range(7))
+    assert data.table.equals(table)
+    assert data.attributes == {"a": 1}
+
+
+def test_blocks_that_do_not_fit_leave_no_file(tmp_path):
+    table = pd.DataFrame({"id": range(7)})
+    for blocks, words in (
+        ([{"x": np.zeros(3)}], "blocks have 3 examples, its table 7 rows"),
+        ([{"x": np.zeros(3), "y": np.zeros(4)}], r"one block have \[3, 4\] examples"),
+    ):
+        with pytest.raises(NotADataSet, match=words):
+            store.write_blocks(tmp_path / "0.h5", blocks, lambda: (table, {}))
+    assert not list(tmp_path.iterdir())

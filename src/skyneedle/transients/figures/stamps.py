@@ -28,7 +28,7 @@ KINDS = {
     "moving": "moving object",
     "variable": "variable star",
 }
-SOFT, HIGH = 3.0, 60.0  # noise units: where the stretch turns logarithmic, and where it ends
+SOFT, HIGH = 3.0, 150.0  # noise units: where the stretch turns logarithmic, and where it ends
 MASKED = 1e-30  # what the survey writes into masked pixels
 
 
@@ -102,7 +102,7 @@ def extra_kinds(tiles: Table, stem: str | Path, provenance: Provenance = None) -
     """
     table = plotting.read(tiles)
     found = [name for name in KINDS if (table["panel"] == f"kind_{name}").any()]
-    figure = plotting.new(plotting.PAGE_IN, 0.95 * -(-len(found) // 2))
+    figure = plotting.new(plotting.PAGE_IN, 0.62 * -(-len(found) // 2))
     drawn: list[dict[str, Any]] = []
     halves = figure.subfigures(1, 2)
     for half, names in zip(halves, (found[0::2], found[1::2]), strict=True):
