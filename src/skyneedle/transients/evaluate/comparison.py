@@ -135,8 +135,8 @@ def write_paired(
         second: likewise.
         split: parquet with id, group and split.
         out: JSON to write, keys ``<first>_minus_<second>``, ``relative_<first>_<second>``,
-            ``ratio_<first>_<second>``, ``auc_<first>_minus_<second>``, ``fpr_<first>`` and ``fpr_<second>``, with ``_<version>`` for
-            other labels than those of the scores.
+            ``ratio_<first>_<second>``, ``auc_<first>_minus_<second>``, ``fpr_<first>`` and ``fpr_<second>``,
+            with ``_<version>`` for other labels than those of the scores.
         cards: of the trained models: they must have been trained on the same ids.
         labels: parquet (id, label) by name of the version.
         truth: of the simulator, for the version "truth".
