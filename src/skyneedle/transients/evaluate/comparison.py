@@ -60,8 +60,8 @@ def paired(
         fprs, areas = np.empty(2), np.empty(2)
         for i, (offset, drawn) in enumerate(zip((0, len(first)), seeds, strict=True)):
             which, times = np.unique(offset + drawn, return_counts=True)
-            fprs[i] = times @ [rates.fpr_at_mdr(ranked[k], mdr, weights) for k in which] / len(drawn)
-            areas[i] = times @ [ranked[k].auroc(weights) for k in which] / len(drawn)
+            found = [rates.fprs_and_auc(ranked[k], weights, (mdr,)) for k in which]
+            fprs[i], areas[i] = times @ np.array(found) / len(drawn)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = fprs[0] / fprs[1]
         return np.array([*fprs, fprs[0] - fprs[1], 1 - ratio, ratio, areas[0] - areas[1]])
@@ -245,8 +245,7 @@ def _of_seeds(parts: Sequence[Scored], n_bootstrap: int, rng: np.random.Generato
     ranked = [rates.ranking(part.labels, part.scores) for part in parts]
 
     def measure(weights: np.ndarray, seeds: Sequence[np.ndarray]) -> np.ndarray:
-        both = [[rates.fpr_at_mdr(ranked[k], MDR, weights), ranked[k].auroc(weights)] for k in seeds[0]]
-        return np.mean(both, axis=0)
+        return np.mean([rates.fprs_and_auc(ranked[k], weights) for k in seeds[0]], axis=0)
 
     entry = redrawn(measure, parts[0].groups, (len(parts),), n_bootstrap, rng)
     return {

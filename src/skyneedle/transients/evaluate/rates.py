@@ -69,10 +69,22 @@ def fpr_at_mdr(ranked: Ranking, mdr: float = MDR, weights: np.ndarray | None = N
 
     Candidates of one score stay together and no line is drawn between thresholds, so ties count against.
     """
-    kept, wrong = ranked.counts(weights)
+    return fprs_and_auc(ranked, weights, (mdr,))[0]
+
+
+def fprs_and_auc(
+    ranked: Ranking, weights: np.ndarray | None = None, mdrs: Sequence[float] = (MDR,)
+) -> list[float]:
+    """``fpr_at_mdr`` at each of some rates, then the area under the curve, from one pass over the candidates;
+    NaN for weights that leave one class only."""
+    return _of_counts(*ranked.counts(weights), mdrs)
+
+
+def _of_counts(kept: np.ndarray, wrong: np.ndarray, mdrs: Sequence[float]) -> list[float]:
     if not kept[-1] or not wrong[-1]:
-        return float("nan")
-    return float(wrong[_first(kept, mdr)] / wrong[-1])
+        return [float("nan")] * (len(mdrs) + 1)
+    across, up = np.append(0, wrong) / wrong[-1], np.append(0, kept) / kept[-1]
+    return [*(float(across[1 + _first(kept, mdr)]) for mdr in mdrs), float(np.trapezoid(up, across))]
 
 
 def threshold_at_mdr(labels: np.ndarray, scores: np.ndarray, mdr: float = MDR) -> float:
@@ -172,12 +184,16 @@ def judge(
     at_mdr = [f"fpr_at_mdr{100 * mdr:02.0f}" for mdr in MDRS]
     names = ["auc", *at_mdr, *of_counts, *purities, *(f"{name}_at_half" for name in of_counts)]
 
+    # How many distinct scores, from the least on, are below a threshold.
+    places = [int(np.searchsorted(-ranked.thresholds, t)) for t in (threshold, HALF)]
+
     def measure(weights: np.ndarray) -> np.ndarray:
-        at, at_half = (confusion(part.labels, part.scores, t, weights) for t in (threshold, HALF))
+        kept, wrong = ranked.counts(weights)
+        at, at_half = (_confusion_of_counts(kept, wrong, place) for place in places)
+        *fprs, area = _of_counts(kept, wrong, MDRS)
         return np.array(
             [
-                ranked.auroc(weights),
-                *(fpr_at_mdr(ranked, mdr, weights) for mdr in MDRS),
+                *(area, *fprs),
                 *_five(at),
                 *(at.purity(prevalence) for prevalence in purities.values()),
                 *_five(at_half),
@@ -193,6 +209,11 @@ def judge(
         | counts
         for i, name in enumerate(names)
     }
+
+
+def _confusion_of_counts(kept: np.ndarray, wrong: np.ndarray, place: int) -> Confusion:
+    true, false = (float(counts[place - 1]) if place else 0.0 for counts in (kept, wrong))
+    return Confusion(true, false, float(kept[-1]) - true, float(wrong[-1]) - false)
 
 
 def _five(counts: Confusion) -> tuple[float, ...]:

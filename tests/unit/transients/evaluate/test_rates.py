@@ -120,6 +120,23 @@ def test_judging_gives_purity_at_each_prevalence():
         assert (entry["n"], entry["n_artifacts"], entry["n_non_artifacts"]) == (200, 100, 100)
 
 
+def test_judging_counts_as_the_plain_functions_do():
+    rng = np.random.default_rng(6)
+    labels, scores = rng.integers(0, 2, 500), np.round(rng.random(500), 2)
+    scores[:5] = 0.5  # at the threshold: artifacts
+    part = Scored(np.arange(500), labels, scores, np.arange(500))
+    for threshold in (0.0, 0.37, 0.5, 0.999, 2.0):
+        judged = rates.judge(part, threshold, 5)
+        for ending, at in (("", threshold), ("_at_half", 0.5)):
+            counts = rates.confusion(labels, scores, at)
+            assert judged[f"mdr{ending}"]["value"] == pytest.approx(rates.missed_detection_rate(counts))
+            assert judged[f"fpr{ending}"]["value"] == pytest.approx(rates.false_positive_rate(counts))
+            assert judged[f"accuracy{ending}"]["value"] == pytest.approx(counts.accuracy)
+    ranked = rates.ranking(labels, scores)
+    assert judged["auc"]["value"] == pytest.approx(ranked.auroc())
+    assert judged["fpr_at_mdr04"]["value"] == rates.fpr_at_mdr(ranked, 0.04)
+
+
 def test_intervals_widen_when_groups_share_their_fate():
     rng = np.random.default_rng(3)
     fate = np.repeat(rng.random(40) < 0.2, 50)
