@@ -172,7 +172,10 @@ def check_same_ids(cards: Sequence[str | Path]) -> None:
     Raises:
         GridMismatch: names two that differ.
     """
-    hashes = {str(path): json.loads(Path(path).read_text()).get("ids_hash") for path in cards}
+    hashes = {
+        str(path): json.loads(Path(path).read_text()).get("provenance", {}).get("training_ids")
+        for path in cards
+    }
     known = {path: value for path, value in hashes.items() if value}
     for path, value in known.items():
         first = next(iter(known))

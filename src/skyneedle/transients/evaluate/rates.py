@@ -153,6 +153,32 @@ def confusion_table(part: Scored, threshold: float = HALF) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def write_confusion(
+    scores: Mapping[str, str | Path],
+    split: str | Path,
+    out: str | Path,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    labels: str | Path | None = None,
+) -> None:
+    """Write ``confusion_table`` of all methods on the testing set as CSV, with a column method.
+
+    Args:
+        scores: parquet for each method.
+        split: see ``choose_and_judge``.
+        out: CSV to write.
+        thresholds: by method; 0.5, as in Fig. 11, where there is none.
+        labels: parquet (id, label) to judge by; the labels of the scores if left out.
+    """
+    version = None if labels is None else pd.read_parquet(labels)
+    found = []
+    for method, path in scores.items():
+        part = scored.read(path, split, ("testing",), version)
+        table = confusion_table(part, (thresholds or {}).get(method, HALF))
+        found.append(_first_columns(table, method=method))
+    tables.write_csv(pd.concat(found, ignore_index=True), out)
+
+
 def judge(
     part: Scored,
     threshold: float,

@@ -58,8 +58,8 @@ def test_only_common_examples_are_compared(parts):
 
 def test_models_must_have_seen_the_same_ids(tmp_path):
     cards = [tmp_path / f"{k}.json" for k in range(3)]
-    for path, content in zip(cards, ({"ids_hash": "a"}, {}, {"ids_hash": "b"}), strict=True):
-        path.write_text(json.dumps(content))
+    for path, content in zip(cards, ({"training_ids": "a"}, {}, {"training_ids": "b"}), strict=True):
+        path.write_text(json.dumps({"provenance": content}))
     comparison.check_same_ids(cards[:2])
     with pytest.raises(GridMismatch, match="trained on ids b"):
         comparison.check_same_ids(cards)

@@ -219,3 +219,13 @@ def test_curves_of_all_methods_and_labels(tmp_path):
 
 def test_goldstein_s_points():
     assert rates.GOLDSTEIN == ((0.03, 0.038), (0.04, 0.024), (0.05, 0.016))
+
+
+def test_confusion_of_all_methods(tmp_path):
+    table, split = made.survey(tmp_path)
+    paths = {name: made.scores(table, tmp_path / f"{name}.parquet", s) for name, s in (("a", 3), ("b", 1))}
+    rates.write_confusion(paths, split, tmp_path / "c.csv", thresholds={"a": 0.0})
+    found = pd.read_csv(tmp_path / "c.csv")
+    assert found.groupby("method")["n"].sum().tolist() == [(table["split"] == "testing").sum()] * 2
+    of_a = found[found["method"] == "a"].set_index("cell")["n"]
+    assert of_a["true_positives"] == of_a["false_positives"] == 0  # everything is at or above zero
