@@ -23,9 +23,9 @@ with runtime.rule(snakemake) as job:
         params.cfg,
     )
     selection.write(
-        {method: files["testing"] for method, files in scores.items()},
+        scores,
         points,
-        shards["testing"],
+        shards,
         params.cfg,
         {name: out[name] for name in ("completeness", "impostors", "without")},
     )

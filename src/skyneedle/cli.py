@@ -1,4 +1,4 @@
-"""The command line: `skyneedle scan | classify | review`. Nothing heavy is imported before one runs."""
+"""The command line: `skyneedle scan | classify | score | review`. Nothing heavy is loaded before one runs."""
 
 import argparse
 import os
@@ -41,6 +41,26 @@ examples:
   skyneedle classify stamps/
   skyneedle classify stamps/ more.h5 --network ou66 --attribution --out candidates
   skyneedle classify stamps/ --network results/laptop/lenses/models/resnet10/seed0
+"""
+
+SCORE_TEXT = """\
+Score candidates of transients, real or bogus, with a trained network.
+
+A candidate is a triplet of template, search and difference image. Writes scores.csv and scores.parquet, the
+most real first, and those that cannot be scored last, each with the reason; candidates.html, a page of
+pictures; and score.json about what was scored with what. Of stamps larger than 51 x 51 pixels the centre is
+scored as it is; a warning says so, and where another survey made them.
+"""
+SCORE_EXAMPLES = """\
+files:
+  folder           files (temp|srch|diff)<id>.fits or .gif at any depth, or any of the below
+  .tar             the same in an archive of the survey, which is not unpacked
+  .h5              data sets of this package
+  .avro, .parquet  alert packets of ZTF, DECam and others with FITS cutouts
+
+examples:
+  skyneedle score stamps_0.tar
+  skyneedle score alert.avro alerts.parquet --network results/laptop/transients/models/cnn1/seed0 --out scored
 """
 
 REVIEW_TEXT = """\
@@ -98,6 +118,20 @@ def parser() -> argparse.ArgumentParser:
     add("--out", default="classify", metavar="FOLDER", help="where results go (default: ./classify)")
     add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
     classify.set_defaults(run=_classify, words="stamps")
+    score = commands.add_parser(
+        "score",
+        help="score candidates of transients, real or bogus, with a trained network",
+        description=SCORE_TEXT,
+        epilog=SCORE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = score.add_argument
+    add("candidates", nargs="+", metavar="PATH", help="file or folder of candidates")
+    add("--network", metavar="NAME", help="cnn1 (default) or cnn4, or the path of trained weights")
+    add("--top", type=int, default=60, metavar="N", help="candidates on the page (default: 60; 0: no page)")
+    add("--out", default="score", metavar="FOLDER", help="where results go (default: ./score)")
+    add("--device", default="cpu", choices=("cpu", "cuda"), help="where the network runs")
+    score.set_defaults(run=_score, words="candidates")
     review = commands.add_parser(
         "review",
         help="review suspect labels of transients in a local web page",
@@ -154,6 +188,19 @@ def _classify(arguments: argparse.Namespace) -> None:
         network=arguments.network,
         top=arguments.top,
         attribution=arguments.attribution,
+        out=arguments.out,
+        device=arguments.device,
+    )
+
+
+def _score(arguments: argparse.Namespace) -> None:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see _scan
+    from skyneedle.transients.score import run
+
+    run.score(
+        arguments.candidates,
+        network=arguments.network,
+        top=arguments.top,
         out=arguments.out,
         device=arguments.device,
     )

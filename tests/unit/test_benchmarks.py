@@ -59,3 +59,9 @@ def test_scan():
     assert [row[:3] for row in rows] == [["1", "1", "float32"], ["1", "3", "float32"]]
     assert all(float(row[-1]) < 1e-4 for row in rows)  # the narrow network runs exactly
     assert ", 0 different;" in said
+
+
+def test_review_page_and_score_tool():
+    lines = run("bench_transients_review.py", "--alerts", "4").splitlines()
+    assert [line.split(":")[0].split(",")[0] for line in lines[:5]] == ["answer", *["picture"] * 3, "alerts"]
+    assert lines[-1].startswith("peak memory")

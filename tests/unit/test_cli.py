@@ -8,6 +8,8 @@ from skyneedle import cli
 from skyneedle.core.errors import StrainHasNaN
 from skyneedle.lenses.classify import search as lens_search
 from skyneedle.strain.scan import search
+from skyneedle.transients.review import serve
+from skyneedle.transients.score import run as candidate_search
 
 
 def run(*words: str) -> subprocess.CompletedProcess:
@@ -16,15 +18,25 @@ def run(*words: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, env=dict(os.environ))
 
 
-@pytest.mark.parametrize("words", [["--help"], ["scan", "--help"], ["classify", "--help"]])
+@pytest.mark.parametrize("words", [[], ["scan"], ["classify"], ["score"], ["review"]])
 def test_help_is_there_before_anything_heavy(words):
-    done = run(*words)
+    done = run(*words, "--help")
     assert done.returncode == 0
-    assert words[0] == "--help" or f"skyneedle {words[0]}" in done.stdout
-    assert words[0] != "--help" or ("scan" in done.stdout and "classify" in done.stdout)
+    expected = [f"skyneedle {words[0]}"] if words else ["scan", "classify", "score", "review"]
+    assert all(word in done.stdout for word in expected)
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert "skyneedle.core.errors" in imported
-    assert not imported & {"torch", "numpy", "scipy", "h5py", "pandas", "matplotlib", "lal", "requests"}
+    assert not imported & {
+        "torch",
+        "numpy",
+        "scipy",
+        "h5py",
+        "pandas",
+        "matplotlib",
+        "lal",
+        "requests",
+        "flask",
+    }
 
 
 @pytest.fixture
@@ -68,6 +80,42 @@ def test_words_reach_the_classification_in_any_order(monkeypatch):
     assert calls[1][1]["out"] == "classify"
 
 
+def test_words_reach_the_scores_and_the_review(monkeypatch):
+    calls = []
+    monkeypatch.setattr(candidate_search, "score", lambda paths, **options: calls.append((paths, options)))
+    monkeypatch.setattr(serve, "review", lambda paths, **options: calls.append((paths, options)))
+    monkeypatch.setattr(serve, "export", lambda log, out: calls.append((log, out)))
+    assert cli.main(["score", "a.tar", "--top", "3", "b.avro", "--network", "n", "--out", "o"]) == 0
+    expected = {"network": "n", "top": 3, "out": "o", "device": "cpu"}
+    assert calls[0] == (["a.tar", "b.avro"], expected)
+    assert (
+        cli.main(
+            [
+                "review",
+                "s.parquet",
+                "--log",
+                "l",
+                "--port",
+                "0",
+                "data",
+                "--reviewer",
+                "ann",
+                "--controls",
+                "0.2",
+            ]
+        )
+        == 0
+    )
+    paths, options = calls[1]
+    assert paths == ["s.parquet", "data"]
+    assert options["blinded"]
+    assert (options["log"], options["port"], options["reviewer"], options["share"]) == ("l", 0, "ann", 0.2)
+    assert cli.main(["review", "s", "d", "--log", "l", "--show-labels"]) == 0
+    assert not calls[2][1]["blinded"]
+    assert cli.main(["review", "--export", "o", "--log", "l"]) == 0
+    assert calls[3] == ("l", "o")
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -78,6 +126,8 @@ def test_words_reach_the_classification_in_any_order(monkeypatch):
         "find",
         "classify",
         "classify a --nett b",
+        "score",
+        "review a b",
     ],
 )
 def test_unknown_words_are_refused(asked, words, capsys):

@@ -42,6 +42,9 @@ def test_a_wheel_brings_the_trained_networks_along(tmp_path):
     stem, origin = done.stdout.splitlines()
     assert stem == str(installed.resolve() / "skyneedle" / "reference" / "strain" / "fcn")
     assert origin.startswith(str(installed.resolve()))
+    for page in (ROOT / "src/skyneedle/transients/review/page").iterdir():
+        beside = installed / "skyneedle/transients/review/page" / page.name
+        assert beside.read_bytes() == page.read_bytes()
     brought = installed / "skyneedle" / "reference"
     for committed in (ROOT / "reference").rglob("*.safetensors"):
         beside = brought / committed.relative_to(ROOT / "reference")

@@ -68,15 +68,21 @@ def smoke_config(smoke_mirror) -> list[str]:
 
 
 @pytest.fixture
-def house(smoke, tmp_path) -> Path:
-    """A copy of the checkout with its smoke results, to be changed at will."""
+def checkout(tmp_path) -> Path:
+    """A copy of the checkout without results, to be changed at will."""
     copy = tmp_path / "house"
     tracked = run("git", "ls-files", "--cached", "--others", "--exclude-standard").stdout.splitlines()
     for name in tracked:
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
+    return copy
+
+
+@pytest.fixture
+def house(smoke, checkout) -> Path:
+    """The same with the smoke results."""
     for name in ("results/smoke", "resources", ".snakemake/metadata"):
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, copy / name, symlinks=True)
-    return copy
+            shutil.copytree(ROOT / name, checkout / name, symlinks=True)
+    return checkout

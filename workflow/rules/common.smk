@@ -80,6 +80,38 @@ def survey(name):
     return {**lenses["simulate"], **own, "recipe": lenses["recipe"]}
 
 
+def real_images(name, names):
+    """Tree, catalogue and place of one set of real images; those of one tree follow each other by first_id."""
+    lenses = config["lenses"]
+
+    def tree(one):
+        given = lenses["images"] | lenses["sets"][one].get("images", {})
+        return given["folder"], given["catalogue"]
+
+    for key, value, there in zip(
+        ("folder", "catalogue"), tree(name), (os.path.isdir, os.path.isfile)
+    ):
+        if value is None or not there(value):
+            raise WorkflowError(
+                f"lenses.images.{key} (or that of lenses.sets.{name}.images) is {value!r}, which is no "
+                f"{'folder' if key == 'folder' else 'file'}; with source {lenses['images']['source']} give the "
+                f"{'unpacked images' if key == 'folder' else 'CSV file of the truth'} of the challenge."
+            )
+    item = lenses["sets"][name]
+    before = [
+        lenses["sets"][one]["n_examples"]
+        for one in names
+        if tree(one) == tree(name)
+        and lenses["sets"][one]["first_id"] < item["first_id"]
+    ]
+    return {
+        **dict(zip(("folder", "catalogue"), tree(name))),
+        "first_row": sum(before),
+        "n_examples": item["n_examples"],
+        "shards": item["shards"],
+    }
+
+
 def lens_scores(methods, name):
     """Files with the scores that several methods give to one set of lenses."""
     return expand(f"<results>/lenses/scores/{{method}}/{name}.parquet", method=methods)

@@ -1,6 +1,19 @@
-# Strong gravitational lenses (wilde2022): simulate -> figures of the data.
+# Strong gravitational lenses (wilde2022): simulate or convert -> figures of the data.
 
 LENSES = config["lenses"]
+# Compound lenses, layers, and sets with a survey of their own are simulated in any case.
+REAL_SETS = [
+    name
+    for name, item in LENSES["sets"].items()
+    if LENSES["images"]["source"] != "simulated"
+    and not {"content", "layers", "simulate"} & set(item)
+]
+REAL_IMAGES = {name: real_images(name, REAL_SETS) for name in REAL_SETS}
+
+
+def told(name):
+    """A set of single lenses or, where it is real, the audit set: kinds, and the light of sources, are known."""
+    return "audit" if name in REAL_SETS else name
 
 
 rule simulate_lenses:
@@ -11,7 +24,7 @@ rule simulate_lenses:
     benchmark:
         "<benchmarks>/simulate_lenses/{set}_{shard}.tsv"
     wildcard_constraints:
-        set="|".join(LENSES["sets"]),
+        set="|".join(name for name in LENSES["sets"] if name not in REAL_SETS),
         shard=r"\d{3}",
     # Two threads wait for two idle cores, so among trainings of one thread the last shards would come last of all.
     priority: 50
@@ -27,9 +40,34 @@ rule simulate_lenses:
         "../../scripts/lenses/simulate.py"
 
 
+if REAL_SETS:
+
+    rule convert_lenses:
+        input:
+            catalogue=lambda wildcards: REAL_IMAGES[wildcards.set]["catalogue"],
+        output:
+            h5="<results>/lenses/data/{set}/{shard}.h5",
+        log:
+            "<logs>/convert_lenses/{set}_{shard}.log",
+        benchmark:
+            "<benchmarks>/convert_lenses/{set}_{shard}.tsv"
+        wildcard_constraints:
+            set="|".join(REAL_SETS),
+            shard=r"\d{3}",
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        params:
+            images=lambda wildcards: REAL_IMAGES[wildcards.set],
+            code=code("lenses/convert.py"),
+        script:
+            "../../scripts/lenses/convert.py"
+
+
 rule gallery_lenses:
     input:
         training=shards("lenses", "training"),
+        impostors=shards("lenses", told("training")),
         arcs=shards("lenses", "arcs"),
         rings=shards("lenses", "rings"),
     output:

@@ -8,18 +8,17 @@ BASELINE = ["flux_size_colour"]
 LENS_METHODS = [*LENS_NETWORKS, *ENSEMBLE, *BASELINE]
 LENS_METRIC = "<results>/lenses/metrics"
 LENS_TABLE = "<results>/lenses/tables"
-COMPARED_SETS = ["testing", "arcs", "rings", "training"] + [
-    name for name in JUDGED_SETS if name == "evaluation"
+EVALUATION = ["evaluation"] if "evaluation" in JUDGED_SETS else []
+COMPARED_SETS = [
+    *("testing", "arcs", "rings", "training", *EVALUATION),
+    *(["audit"] if "audit" in JUDGED_SETS else []),
 ]
+WITHOUT = [] if KINDLESS else JUDGING["without"]
 
 
 for _name in [
     *JUDGING["shown"],
-    *(
-        pair[f"trained_{how}"]
-        for pair in JUDGING["without"]
-        for how in ("with", "without")
-    ),
+    *(pair[f"trained_{how}"] for pair in WITHOUT for how in ("with", "without")),
 ]:
     if _name not in LENS_NETWORKS:
         raise WorkflowError(
@@ -135,11 +134,12 @@ rule compare_lenses:
     threads: 1
     params:
         sets=COMPARED_SETS,
-        curves=COMPARED_SETS[3:] + ["testing"],
+        curves=["training", *EVALUATION, "testing"],
         methods=LENS_METHODS,
         complete=[*COMPLETE, *ENSEMBLE, *BASELINE],
         seven=SEVEN,
-        cfg={name: JUDGING[name] for name in ("n_bootstrap", "n_bins", "without")},
+        cfg={name: JUDGING[name] for name in ("n_bootstrap", "n_bins")}
+        | {"without": WITHOUT, "impostors": told("testing")},
         code=code("lenses/compare.py"),
     script:
         "../../scripts/lenses/compare.py"
@@ -199,7 +199,7 @@ rule known_lenses:
 
 rule colour_stress_lenses:
     input:
-        testing=shards("lenses", "testing"),
+        testing=shards("lenses", told("testing")),
         weights=LENS_WEIGHTS,
         cards=LENS_CARDS,
         points=expand(

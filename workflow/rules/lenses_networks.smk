@@ -1,11 +1,20 @@
 # Networks that find strong lenses (wilde2022): train -> predict -> evaluate, on the sets of lenses.smk.
 
-LENS_NETWORKS = {item["name"]: item for item in LENSES["networks"]}
+# A catalogue of real images tells no kinds of impostors, so none can be left out of them.
+KINDLESS = {"training", "validation"} & set(REAL_SETS)
+LENS_NETWORKS = {
+    item["name"]: item
+    for item in LENSES["networks"]
+    if not (KINDLESS and item.get("without"))
+}
 # A network without a kind of impostor is held against its like, and not shown where all networks are.
 COMPLETE = [name for name, item in LENS_NETWORKS.items() if not item.get("without")]
 LENS_SETS = list(LENSES["sets"])
-# Audit images have the layers that attribution is held against; no network is judged on them here.
-JUDGED_SETS = [name for name in LENS_SETS if name != "audit"]
+# Audit images have the layers that attribution is held against; networks are judged on them only where no
+# other set tells the kinds of its impostors.
+JUDGED_SETS = [
+    name for name in LENS_SETS if name != "audit" or told("testing") == "audit"
+]
 
 
 rule train_lenses:

@@ -42,6 +42,17 @@ class _Collated:
         return tuple(default_collate([self.dataset[int(row)] for row in rows]))  # type: ignore[return-value]
 
 
+def turned(image: np.ndarray, operation: int) -> np.ndarray:
+    """An image, or a stack of channels, under one of the eight symmetries of the square.
+
+    Args:
+        image: shape (..., size, size).
+        operation: 0 to 3 quarter turns; 4 to 7 the same and then a reflection.
+    """
+    image = np.rot90(image, operation % 4, axes=(-2, -1))
+    return image[..., ::-1] if operation >= 4 else image
+
+
 class Batches(Dataset):
     """The batches of one process in one epoch, from the first that is still to be done."""
 

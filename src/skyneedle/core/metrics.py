@@ -346,25 +346,6 @@ def roc(labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = Non
     }
 
 
-def precision_recall(
-    labels: np.ndarray, scores: np.ndarray, weights: np.ndarray | None = None
-) -> dict[str, np.ndarray]:
-    """Precision and recall for each distinct score, from the highest threshold down.
-
-    Args and errors as of ``roc``.
-
-    Returns:
-        recall, precision (NaN where nothing with any weight is called positive) and threshold.
-    """
-    ranking = Ranking(labels, scores)
-    positive, negative = ranking.counts(weights)
-    if not positive[-1] or not negative[-1]:
-        raise _one_class(len(labels))
-    with np.errstate(invalid="ignore"):
-        precision = positive / (positive + negative)
-    return {"recall": positive / positive[-1], "precision": precision, "threshold": ranking.thresholds}
-
-
 def _one_class(n: int) -> OneClassOnly:
     return OneClassOnly(
         f"A ROC curve needs positives and negatives; the {n} labels hold one class only: "

@@ -38,9 +38,12 @@ class Settings:
         learning_rate: of Adam, at the start.
         amsgrad: use the AMSGrad variant of Adam.
         schedule: of the learning rate: "plateau" lowers it whenever the validation loss stops falling,
-            "cosine" lets it rise over the first tenth of the training and fall to its minimum at the end.
-        plateau_factor: what the learning rate is multiplied by when the validation loss stops falling.
+            "cosine" lets it rise over the first tenth of the training and fall to its minimum at the end,
+            "step" lowers it after every so many epochs.
+        plateau_factor: what the learning rate is multiplied by when the validation loss stops falling, or at
+            a step.
         plateau_patience: epochs without improvement before that.
+        step_epochs: epochs between two steps.
         min_learning_rate: where that ends.
         dropout_from_epoch: epochs at the start without dropout, which can keep a network at the constant
             answer.
@@ -60,6 +63,7 @@ class Settings:
     schedule: str = "plateau"
     plateau_factor: float = 0.5
     plateau_patience: int = 8
+    step_epochs: int = 10
     min_learning_rate: float = 1e-6
     dropout_from_epoch: int = 0
     batch_norm: bool = False
@@ -75,6 +79,11 @@ class Settings:
         rise = min(share_done / WARM_UP, 1.0)
         fall = (1 + math.cos(math.pi * share_done)) / 2
         return max(self.learning_rate * rise * fall, self.min_learning_rate)
+
+    def step_rate(self, epoch: int) -> float:
+        """Learning rate of the schedule "step" in an epoch, counted from 0."""
+        lowered = self.learning_rate * self.plateau_factor ** (epoch // self.step_epochs)
+        return max(lowered, self.min_learning_rate)
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Plan:
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     metrics: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = field(default_factory=dict)
     threads: int | None = None
+    after_epoch: Callable[[Mapping[str, Any]], None] | None = None
 
 
 class Task(lightning.LightningModule):
@@ -170,6 +180,8 @@ class Task(lightning.LightningModule):
             if isinstance(module, DROPOUT):
                 # A function of the epoch alone, so an interrupted training needs to remember nothing.
                 module.train(self.epoch >= self.settings.dropout_from_epoch)
+        if self.settings.schedule == "step":
+            self._set_rate(self.settings.step_rate(self.epoch))
         self.started = time.monotonic()
         total = self.settings.epochs
         self.progress = _Progress(
@@ -183,8 +195,11 @@ class Task(lightning.LightningModule):
         if self.settings.schedule == "cosine":
             # A function of epoch and batch alone, so an interrupted training needs to remember nothing.
             done = (self.epoch + self.batch / self.n_batches) / self.settings.epochs
-            for group in self.plateau.optimizer.param_groups:
-                group["lr"] = self.settings.cosine_rate(done)
+            self._set_rate(self.settings.cosine_rate(done))
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.plateau.optimizer.param_groups:
+            group["lr"] = rate
 
     def _logits(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         if self.settings.channels_last and x.ndim == 4:
@@ -264,6 +279,8 @@ class Task(lightning.LightningModule):
             self.trainer.should_stop = True
         self.finished = self.trainer.should_stop or self.epoch == self.settings.epochs
         self._save_state()
+        if self.plan.after_epoch is not None and self.global_rank == 0:
+            self.plan.after_epoch(self.history[-1])  # of the validation set
 
     def _total(self, sums: torch.Tensor) -> torch.Tensor:
         """Sum over processes; single precision, where a device has no other, would lose examples."""

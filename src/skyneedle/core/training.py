@@ -35,7 +35,7 @@ from skyneedle.core.task import Plan, Settings, Task, built, weights_of
 from skyneedle.core.workers import main_hidden
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-SCHEDULES = ("plateau", "cosine")
+SCHEDULES = ("plateau", "cosine", "step")
 
 
 def fit(
@@ -55,6 +55,7 @@ def fit(
     metrics: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] | None = None,
     threads: int | None = None,
     history: str | Path | None = None,
+    after_epoch: Callable[[Mapping[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Train a network, or go on where a killed training of the same settings stopped.
 
@@ -77,6 +78,8 @@ def fit(
         threads: CPU threads of each process; None leaves them.
         history: table of losses to write, ``history.csv`` beside the weights if not given; wall times go into
             ``history.timing.csv`` next to it.
+        after_epoch: is told the history's row of the validation set, when the state of the epoch is saved;
+            what it raises ends the training, which goes on from there when asked for again.
 
     Returns:
         The card.
@@ -106,6 +109,7 @@ def fit(
         loss=loss,
         metrics=metrics or {},
         threads=threads,
+        after_epoch=after_epoch,
     )
     with exclusive(state_dir / "lock"):
         for leftover in state_dir.glob("*.partial"):
@@ -119,7 +123,13 @@ def fit(
 
 
 def _check(train: Examples, validation: Examples, settings: Settings, device: str) -> None:
-    positive = (settings.epochs, settings.batch_size, settings.devices, settings.learning_rate)
+    positive = (
+        settings.epochs,
+        settings.batch_size,
+        settings.devices,
+        settings.learning_rate,
+        settings.step_epochs,
+    )
     problems = {
         f"the precision is '{settings.precision}', expected one of {', '.join(PRECISIONS)}": (
             settings.precision not in PRECISIONS
@@ -134,7 +144,7 @@ def _check(train: Examples, validation: Examples, settings: Settings, device: st
         f"{train.n} training and {validation.n} validation examples; at least one of each is needed": (
             min(train.n, validation.n) < 1
         ),
-        "epochs, batch_size, devices and learning_rate must be above 0": min(positive) <= 0,
+        "epochs, batch_size, devices, learning_rate and step_epochs must be above 0": min(positive) <= 0,
         f"dropout_from_epoch is {settings.dropout_from_epoch}, expected 0 or more": (
             settings.dropout_from_epoch < 0
         ),
@@ -281,6 +291,7 @@ def _write_outputs(plan: Plan, card: dict[str, Any], out: Path, history: Path) -
         "epochs_trained": state["epoch"],
         "best_epoch": best["epoch"],
         "best_loss": best["loss"],
+        "last_loss": state["history"][-1]["loss"],  # of the validation set too
     } | card
     frame = pd.DataFrame(state["history"])
     first = ["epoch", "split", "loss"]

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional
 
 from skyneedle.core import inference
-from skyneedle.core.batches import Examples
+from skyneedle.core.batches import Examples, turned
 from skyneedle.core.errors import BadSetting, NotADataSet, OneClassOnly, SkyneedleError, UnknownNetwork
 from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
@@ -225,17 +225,6 @@ class Stamps:
             draws = [generator(self.turns, "turn", epoch, int(row)).integers(8) for row in rows]
             images = np.stack([turned(image, int(draw)) for image, draw in zip(images, draws, strict=True)])
         return images, labels
-
-
-def turned(image: np.ndarray, operation: int) -> np.ndarray:
-    """An image, or a stack of bands, under one of the eight symmetries of the square.
-
-    Args:
-        image: shape (..., size, size).
-        operation: 0 to 3 quarter turns; 4 to 7 the same and then a reflection.
-    """
-    image = np.rot90(image, operation % 4, axes=(-2, -1))
-    return image[..., ::-1] if operation >= 4 else image
 
 
 def scaled(data: DataSet, scaling: Scaling, rows: np.ndarray) -> np.ndarray:

@@ -89,6 +89,20 @@ class SameConv2d(nn.Conv2d):
         return super().forward(x if self._edges is None else functional.pad(x, self._edges))
 
 
+class DenseNorm(nn.BatchNorm1d):
+    """Batch normalisation of a dense layer; a batch of one example, which has no spread, goes by the average.
+
+    Such a batch comes last in an epoch where the batch size leaves one example over.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalised values of (batch, width)."""
+        if len(x) > 1:
+            return super().forward(x)
+        mean, var = self.running_mean, self.running_var
+        return functional.batch_norm(x, mean, var, self.weight, self.bias, False, 0.0, self.eps)
+
+
 class StampNetwork(nn.Module):
     """Blocks of convolutions and a dense head; see ``searched``.
 
@@ -134,7 +148,7 @@ class StampNetwork(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(n_in * size**2, dense),
             nn.ReLU(),
-            nn.BatchNorm1d(dense, EPS, MOMENTUM),
+            DenseNorm(dense, EPS, MOMENTUM),
             nn.Linear(dense, 1),
         )
         for module in self.modules():

@@ -58,7 +58,7 @@ def own(tmp_path: Path) -> dict:
 
 
 def fit(network: dict, folder: Path, *, train=None, validation=None, seed=1, **options) -> dict:
-    keywords = ("fingerprint", "loss", "metrics", "device")
+    keywords = ("fingerprint", "loss", "metrics", "device", "after_epoch")
     given = {key: options.pop(key) for key in keywords if key in options}
     settings = training.Settings(**{"epochs": 3, "batch_size": 8, "learning_rate": 0.02} | options)
     return training.fit(
@@ -150,7 +150,7 @@ def stopping(data: Examples, at: tuple[int, int]) -> Examples:
 
 @pytest.mark.parametrize("at", [(0, 2), (1, 0), (1, 3), (2, 1)])
 @pytest.mark.parametrize(
-    ("checkpoint_minutes", "schedule"), [(0.0, "plateau"), (0.0, "cosine"), (10.0, "cosine")]
+    ("checkpoint_minutes", "schedule"), [(0.0, "plateau"), (0.0, "cosine"), (10.0, "cosine"), (0.0, "step")]
 )
 def test_interrupted_training_ends_with_the_same_bytes(own, tmp_path, at, checkpoint_minutes, schedule):
     options = {"checkpoint_minutes": checkpoint_minutes, "plateau_patience": 0, "schedule": schedule}
@@ -289,6 +289,7 @@ def test_early_stopping_and_best_against_last(own, tmp_path):
     losses = pd.read_csv(tmp_path / "history.csv").query("split == 'validation'").loss.to_numpy()
     assert card["best_epoch"] == int(np.argmin(losses)) + 1
     assert card["epochs_trained"] == card["best_epoch"] + 4 == len(losses)
+    assert (card["best_loss"], card["last_loss"]) == pytest.approx((losses.min(), losses[-1]))
     x, target = toy(13, seed=9)
     for stem, epoch in (("seed0", card["best_epoch"]), ("seed0.last", len(losses))):
         with torch.no_grad():
@@ -316,8 +317,34 @@ def test_cosine_rises_and_falls_within_the_training(own, tmp_path):
     rates = pd.read_csv(tmp_path / "history.csv").query("split == 'train'").learning_rate.to_numpy()
     assert (np.diff(rates)[1:] < 0).all()
     assert rates[-1] < 0.002
-    with pytest.raises(BadSetting, match="schedule is 'linear', expected one of plateau, cosine"):
+    with pytest.raises(BadSetting, match="schedule is 'linear', expected one of plateau, cosine, step"):
         fit(own, tmp_path / "b", schedule="linear")
+
+
+def test_steps_halve_the_learning_rate_after_every_so_many_epochs(own, tmp_path):
+    options = {"schedule": "step", "step_epochs": 2, "min_learning_rate": 0.004}
+    fit(own, tmp_path, epochs=7, **options)
+    rates = pd.read_csv(tmp_path / "history.csv").query("split == 'train'").learning_rate.tolist()
+    assert rates == [0.02, 0.02, 0.01, 0.01, 0.005, 0.005, 0.004]
+
+
+def test_whoever_is_told_of_an_epoch_can_end_the_training_and_let_it_go_on(own, tmp_path):
+    fit(own, tmp_path / "whole", epochs=4)
+    told = []
+
+    def listen(row):
+        told.append((row["epoch"], row["split"], row["loss"]))
+        if len(told) == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        fit(own, tmp_path / "cut", epochs=4, after_epoch=listen)
+    assert not (tmp_path / "cut" / "seed0.json").exists()
+    fit(own, tmp_path / "cut", epochs=4, after_epoch=listen)
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    losses = pd.read_csv(tmp_path / "whole" / "history.csv").query("split == 'validation'").loss
+    assert [loss for _, _, loss in told] == pytest.approx(losses.tolist())
+    assert [row[:2] for row in told] == [(k, "validation") for k in (1, 2, 3, 4)]
 
 
 def test_curriculum_trains_on_the_rows_of_its_epoch(own, tmp_path):

@@ -52,7 +52,7 @@ def test_published_networks_layer_by_layer(name):
     assert PARAMETERS[name] + kept == TOTAL[name]
     assert " ".join(WORDS[type(module)] for module in network.layer) == ORDER[name].strip()
     head = [type(module) for module in network.head]
-    assert head == [nn.Dropout, nn.Linear, nn.ReLU, nn.BatchNorm1d, nn.Linear]
+    assert head == [nn.Dropout, nn.Linear, nn.ReLU, networks.DenseNorm, nn.Linear]
     convolutions = [module for module in network.layer if isinstance(module, nn.Conv2d)]
     assert [n_parameters(module) for module in convolutions] == CONVOLUTIONS[name]
     assert (n_parameters(network.head[1]), n_parameters(network.head[4])) == (DENSE[name], 52)
@@ -124,6 +124,16 @@ def test_maps_are_flattened_row_by_row_with_channels_last():
     network.to(memory_format=torch.channels_last)
     found = network(x.contiguous(memory_format=torch.channels_last))
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+def test_a_batch_of_one_example_trains_too():
+    network = networks.build("cnn4").train()
+    before = network.head[3].running_var.clone()
+    network(torch.randn(1, 3, 51, 51)).sum().backward()
+    assert torch.equal(network.head[3].running_var, before)
+    assert all(parameter.grad is not None for parameter in network.parameters())
+    network(torch.randn(2, 3, 51, 51))
+    assert not torch.equal(network.head[3].running_var, before)
 
 
 def test_two_images_and_their_order():

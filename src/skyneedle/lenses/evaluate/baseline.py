@@ -57,14 +57,18 @@ def features(vis: np.ndarray, nisp: np.ndarray, sky_sigma: Mapping[str, float]) 
 def of_set(shards: Sequence[str | Path] | str | Path) -> np.ndarray:
     """Features of all examples of a set, shape (n, 6), in units of the sky noise of the set itself.
 
+    So sets of different surveys, each in its own flux unit, can be held against each other.
+
     Errors as of ``features``, and of ``preprocess.read`` and ``survey_sky``.
     """
     data = DataSet(shards)
     sigma = dict(zip(BANDS, survey_sky(data, BANDS), strict=True))
+    of_nisp = np.array([sigma[band] for band in NISP], np.float32)[:, None, None]
+    unit = dict.fromkeys(BANDS, 1.0)
     found = [np.empty((0, len(FEATURES)))]
     for start in range(0, len(data), BLOCK):
         arrays = read(data, BANDS, np.arange(start, min(start + BLOCK, len(data))))
-        found.append(features(arrays["vis"], arrays["nisp"], sigma))
+        found.append(features(arrays["vis"] / np.float32(sigma["VIS"]), arrays["nisp"] / of_nisp, unit))
     return np.concatenate(found)
 
 

@@ -23,6 +23,7 @@ N_PARTNERS = 5  # single lenses that each compound lens is held against
 CALIPER = 0.15  # decades in both quantities; what has no partner so close is left out and counted
 WORDS = {"arcs": "compound arcs", "rings": "double rings"}
 NO_PARTNER = "no single lens is like these"
+NO_TRUTH = "the testing set does not tell Einstein radii and magnifications"
 WITHIN = 0.15  # the gate: recall on compounds is at most so much below that of matched singles
 
 
@@ -47,14 +48,15 @@ def match(
 
     Args:
         compounds: theta_e (of the foreground lens for the source, arcsec) and mag_eff (of the source).
-        singles: likewise.
+        singles: likewise; what is not known of one, or of all, leaves it out.
         n_partners: for each compound lens; a single lens may stand beside several.
         caliper: greatest distance in each logarithm, decades.
     """
     from scipy.spatial import cKDTree
 
-    names = ["theta_e", "mag_eff"]
-    ours, theirs = (np.log10(table[names].to_numpy(float)) for table in (compounds, singles))
+    ours, theirs = _logarithms(compounds), _logarithms(singles)
+    known = np.flatnonzero(np.isfinite(theirs).all(axis=1))
+    theirs = theirs[known]
     if not len(ours) or not len(theirs):
         return Partners(np.zeros(0, int), np.zeros((0, n_partners), int), np.zeros((0, n_partners), bool))
     k = min(n_partners, len(theirs))
@@ -63,7 +65,12 @@ def match(
     distance, place = (part.reshape(len(ours), k) for part in (distance, place))
     near = distance <= caliper
     kept = near.any(axis=1)
-    return Partners(np.flatnonzero(kept), place[kept], near[kept])
+    return Partners(np.flatnonzero(kept), known[place[kept]], near[kept])
+
+
+def _logarithms(table: pd.DataFrame) -> np.ndarray:
+    values = table.reindex(columns=["theta_e", "mag_eff"]).to_numpy(float)
+    return np.log10(np.where(values > 0, values, np.nan))
 
 
 def difference(
@@ -113,10 +120,10 @@ def difference(
     }
 
 
-def verdict(entry: Mapping[str, Any]) -> str:
-    """Whether the gate is met, and what the interval says about the paper's question."""
+def verdict(entry: Mapping[str, Any], reason: str = NO_PARTNER) -> str:
+    """Whether the gate is met, and the answer to the paper's question; or the reason why there is none."""
     if not math.isfinite(entry["low"]):
-        return NO_PARTNER
+        return reason
     gate = "met" if entry["low"] >= -WITHIN else "not met"
     if entry["high"] < 0:
         answer = "selects against them"
@@ -152,6 +159,7 @@ def write(
     truth = {name: DataSet(files).table for name, files in shards.items()}
     lenses = {name: np.flatnonzero(one["label"].to_numpy() == 1) for name, one in truth.items()}
     singles = truth["testing"].iloc[lenses["testing"]]
+    reason = NO_PARTNER if np.isfinite(_logarithms(singles)).all(axis=1).any() else NO_TRUTH
     rows: list[dict[str, Any]] = []
     found: dict[str, Any] = {}
     for name in ("arcs", "rings"):
@@ -165,7 +173,7 @@ def write(
             )
             rng = generator(0, "matching", name)
             entries = difference(ours, theirs, partners, parents, settings["n_bootstrap"], rng)
-            note = verdict(entries["difference"])
+            note = verdict(entries["difference"], reason)
             counts = {"n_compounds": len(compounds), "n_matched": len(partners.compounds), "note": note}
             rows += [
                 {"network": method, "set": name, "quantity": quantity, **entry, **counts}
@@ -176,7 +184,7 @@ def write(
                 "item": method,
                 "quantity": f"recall of {WORDS[name]} minus that of matched single lenses",
                 "note": f"{note}; {left_out}" if len(partners.compounds) else left_out,
-                "reason": NO_PARTNER,
+                "reason": reason,
             }
     tables.write_csv(pd.DataFrame(rows), table)
     tables.write_json(found | {"provenance": dict(provenance or {})}, out)

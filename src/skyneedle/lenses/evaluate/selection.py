@@ -27,16 +27,20 @@ def completeness(network: str, table: pd.DataFrame, found: np.ndarray, n_bins: i
 
     Args:
         network: its name.
-        table: truth of the lenses: theta_e (arcsec), mag_source, source_colour (VIS - H, mag).
+        table: truth of the lenses: theta_e (arcsec), mag_source, source_colour (VIS - H, mag), as far as it
+            is known.
         found: whether each is at or above the operating point, shape (lens,).
         n_bins: of each property; half as many where there are two.
 
     Returns:
         Columns network, x, y (names of properties; y empty for one), bounds of the cell, n, found, and recall
-        with its binomial interval; these are missing in cells with fewer than 20 lenses.
+        with its binomial interval; these are missing in cells with fewer than 20 lenses. A property that the
+        table does not have has no rows.
     """
-    parts = [_cells(table, found, (x,), n_bins) for x in PROPERTIES]
-    parts += [_cells(table, found, pair, max(2, n_bins // 2)) for pair in PAIRS]
+    parts = [_cells(table, found, (x,), n_bins) for x in PROPERTIES if x in table]
+    parts += [_cells(table, found, pair, max(2, n_bins // 2)) for pair in PAIRS if {*pair} <= {*table}]
+    if not parts:
+        return pd.DataFrame(columns=_CELL)
     return pd.concat(parts, ignore_index=True).assign(network=network)[_CELL]
 
 
@@ -111,28 +115,32 @@ def compared(impostor_table: pd.DataFrame, pairs: Sequence[Mapping[str, str]]) -
 
 
 def write(
-    scores: Mapping[str, str | Path],
+    scores: Mapping[str, Mapping[str, str | Path]],
     points: Mapping[str, float],
-    testing: Sequence[str | Path],
+    shards: Mapping[str, Sequence[str | Path]],
     settings: Mapping[str, Any],
     out: Mapping[str, str | Path],
 ) -> None:
-    """Write completeness and false positives of all methods on the testing set.
+    """Write completeness and false positives of all methods.
 
     Args:
-        scores: parquet of the testing set for each method.
+        scores: for each method, parquet by name of the set.
         points: threshold of each, log odds.
-        testing: shards of that set.
-        settings: ``n_bins`` of the completeness and ``without``, the pairs of ``compared``.
+        shards: files of the sets.
+        settings: ``n_bins`` of the completeness, of the testing set; ``impostors``, the set whose impostors
+            are counted, which has to tell their kinds; and ``without``, the pairs of ``compared``.
         out: "completeness", "impostors" and "without", CSV to write.
     """
-    truth = DataSet(testing).table
-    lens = truth["label"].to_numpy() == 1
+    testing, others = "testing", settings["impostors"]
+    truth = {name: DataSet(shards[name]).table for name in {testing, others}}
+    lens = {name: table["label"].to_numpy() == 1 for name, table in truth.items()}
     cells, mistaken = [], []
-    for name, path in scores.items():
-        called = pd.read_parquet(path)["logit"].to_numpy() >= points[name]
-        cells.append(completeness(name, truth[lens], called[lens], settings["n_bins"]))
-        mistaken.append(impostors(name, truth["kind"].to_numpy()[~lens], called[~lens]))
+    for method, files in scores.items():
+        called = {name: pd.read_parquet(files[name])["logit"].to_numpy() >= points[method] for name in truth}
+        found, lenses = called[testing][lens[testing]], truth[testing][lens[testing]]
+        cells.append(completeness(method, lenses, found, settings["n_bins"]))
+        kinds = truth[others]["kind"].to_numpy()[~lens[others]]
+        mistaken.append(impostors(method, kinds, called[others][~lens[others]]))
     by_kind = pd.concat(mistaken, ignore_index=True)
     tables.write_csv(pd.concat(cells, ignore_index=True), out["completeness"])
     tables.write_csv(by_kind, out["impostors"])

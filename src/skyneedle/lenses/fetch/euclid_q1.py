@@ -7,13 +7,11 @@ zero point in the keyword MAGZERO.
 """
 
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from skyneedle.core.errors import BadSetting, MissingBand, SkyneedleError, WrongPixelScale
+from skyneedle.core.errors import MissingBand, WrongPixelScale
 from skyneedle.lenses.fetch import stamps
 from skyneedle.lenses.preprocess import NISP, PIXEL_SCALE, PIXELS
 
@@ -23,21 +21,15 @@ BIN = 3  # VIS pixels along a NISP pixel
 NANOJANSKY = 31.4  # AB magnitude of 1 nJy
 
 
-def nisp_side(side: int) -> int:
-    """NISP pixels a side that share the centre of ``side`` VIS pixels: 66 for 200."""
-    return side // (2 * BIN) * 2
-
-
-def read(path: str | os.PathLike, side: int = PIXELS["VIS"]) -> dict[str, np.ndarray]:
+def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """The four Euclid bands of one cutout, around its middle.
 
     Args:
         path: the FITS file; other bands in it are not used.
-        side: VIS pixels a side; 200 are the 20 arcsec that the published networks see.
 
     Returns:
-        ``vis`` (side, side) and ``nisp`` (3, n, n) in the order J, Y, H with n = ``nisp_side(side)``, both
-        in nJy a pixel.
+        ``vis`` (200, 200) and ``nisp`` (3, 66, 66) in the order J, Y, H, with the same centre, both in nJy a
+        pixel.
 
     Raises:
         MissingBand: if a band is not in the file, or says no zero point.
@@ -47,8 +39,8 @@ def read(path: str | os.PathLike, side: int = PIXELS["VIS"]) -> dict[str, np.nda
     names = _extensions(path)
     images = dict(zip(names, stamps.read_all(path, list(names.values())), strict=True))
     planes = {band: _in_nanojansky(image) for band, image in images.items()}
-    n = nisp_side(side)
-    vis = stamps.centre(planes["VIS"], side, f"{path}[{names['VIS']}]")
+    n = PIXELS["J"]
+    vis = stamps.centre(planes["VIS"], PIXELS["VIS"], f"{path}[{names['VIS']}]")
     nisp = []
     for band in NISP:
         middle = stamps.centre(planes[band], n * BIN, f"{path}[{names[band]}]")
@@ -79,59 +71,3 @@ def _in_nanojansky(image: stamps.Image) -> np.ndarray:
     if not isinstance(zero_point, (int, float)):
         raise MissingBand(f"{image.path}: no zero point (keyword MAGZERO), so bands cannot be compared")
     return values * np.float32(10 ** (-0.4 * (zero_point - NANOJANSKY)))
-
-
-def find(root: str | os.PathLike, side: int = PIXELS["VIS"]) -> stamps.Source:
-    """All Euclid cutouts below a folder.
-
-    Args:
-        root: folder with FITS files at any depth. Files without any Euclid band (masks, models) are counted
-            and left out.
-        side: VIS pixels a side of the stamps, see ``read``.
-
-    Returns:
-        The stamps; labels are -1, nobody knows the truth. Column ``name`` is the file's.
-
-    Raises:
-        MissingBand: if no file has a Euclid band.
-        BadSetting: if ``side`` is odd or below 6 pixels.
-    """
-    if side < 2 * BIN or side % 2:
-        raise BadSetting(f"A stamp has an even number of at least 6 pixels a side, not {side}.")
-    paths: list[Path] = []
-    others: list[Path] = []
-    for path in sorted(Path(root).rglob("*.fits")):
-        (paths if _has_euclid_band(path) else others).append(path)
-    if not paths:
-        raise MissingBand(
-            f"{root}: none of {len(others)} FITS files has an extension VIS_FLUX, VIS_BGSUB or of another "
-            "Euclid band; give a folder of Euclid cutouts"
-        )
-    numbers = np.arange(len(paths))
-    table = pd.DataFrame(
-        {"id": numbers, "label": -1, "parent_id": numbers, "name": [path.stem for path in paths]}
-    )
-    n = nisp_side(side)
-    return stamps.Source(
-        table,
-        lambda row: read(paths[row], side),
-        {"vis": (side, side), "nisp": (len(NISP), n, n)},
-        {
-            "survey": "euclid_q1",
-            "unit": "nJy a pixel",
-            **stamps.grid(PIXEL_SCALE),
-            "n_other_files": len(others),
-            "other_files": [path.name for path in others],
-        },
-    )
-
-
-def _has_euclid_band(path: Path) -> bool:
-    from astropy.io import fits
-
-    try:
-        stamps.check_signature(path)
-        with fits.open(path, memmap=True) as file:
-            return any(item.name.startswith(tuple(EXTENSIONS.values())) for item in file)
-    except (SkyneedleError, OSError):
-        return True  # a damaged file is named when it is read

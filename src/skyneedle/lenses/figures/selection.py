@@ -1,5 +1,6 @@
 """Figures of what networks find, miss and lean on, beyond those of the paper."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,13 @@ def extra_completeness(
                     **plotting.series(i),
                 )
         if not len(full):
-            plotting.panel_without_data(axes, "no cell has 20 lenses")
+            plotting.panel_without_data(axes, _why_blank(one, x))
             continue
         axes.set(xlabel=AXES[x], ylim=(0, 1.02))
     grid[0, 0].set_ylabel("completeness")
     if grid[0, 0].get_legend_handles_labels()[1]:
         grid[0, 0].legend(loc="lower right")
-    for axes, (x, y) in zip(grid[1], _pairs(table), strict=True):
+    for axes, (x, y) in zip(grid[1], itertools.combinations(AXES, 2), strict=True):
         one = table[(table["x"] == x) & (table["y"] == y) & (table["network"] == shown[0])]
         drawn.append(one)
         _map(axes, one, x, y)
@@ -92,14 +93,16 @@ def extra_completeness(
     return plotting.save(figure, stem, pd.concat(drawn, ignore_index=True), provenance)
 
 
-def _pairs(table: pd.DataFrame) -> list[tuple[str, str]]:
-    two = table.loc[table["y"] != "", ["x", "y"]].drop_duplicates()
-    return list(two.itertuples(index=False, name=None))
+def _why_blank(cells: pd.DataFrame, *properties: str) -> str:
+    if len(cells):
+        return "no cell has 20 lenses"
+    words = " and ".join(AXES[one] for one in properties)
+    return f"the testing set does not tell: {words}"
 
 
 def _map(axes: Axes, cells: pd.DataFrame, x: str, y: str) -> None:
     if cells["recall"].isna().all():
-        plotting.panel_without_data(axes, "no cell has 20 lenses")
+        plotting.panel_without_data(axes, _why_blank(cells, x, y))
         return
     x_edges = np.append(np.unique(cells["x_low"]), cells["x_high"].max())
     y_edges = np.append(np.unique(cells["y_low"]), cells["y_high"].max())
@@ -168,7 +171,8 @@ def extra_unseen_impostors(without: Table, stem: str | Path, provenance: Provena
     figure = plotting.new(plotting.COLUMN_IN, 2.4)
     axes = figure.subplots()
     if not len(table):
-        plotting.panel_without_data(axes, "lenses.evaluate.without names no networks to compare")
+        reason = "lenses.evaluate.without names no networks, or the training set tells no kinds"
+        plotting.panel_without_data(axes, reason)
         return plotting.save(figure, stem, table, provenance)
     kinds = list(dict.fromkeys(table["kind"]))
     for i, training in enumerate(("with", "without")):
@@ -212,7 +216,7 @@ def extra_matched_compounds(table: Table, stem: str | Path, provenance: Provenan
         one = found[found["set"] == which]
         if one["value"].isna().all():
             for axes in pair:
-                plotting.panel_without_data(axes, "no single lens is like these", word)
+                plotting.panel_without_data(axes, one["note"].iloc[0], word)
             continue
         for quantity, (i, text) in looks.items():
             _dots(pair[0], one[one["quantity"] == quantity], methods, places + 0.12 - 0.24 * i, i, text)

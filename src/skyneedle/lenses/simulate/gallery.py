@@ -19,18 +19,20 @@ def tiles(sets: Mapping[str, str | Path | Sequence[str | Path]]) -> pd.DataFrame
     """Images of each panel of the figures.
 
     Args:
-        sets: shards by name: training, arcs and rings.
+        sets: shards by name: training, arcs, rings, and impostors: a set that tells their kinds.
 
     Returns:
         Columns panel ("lens", "non_lens", a kind of impostor, "arcs", "rings"), id, label, kind, n (pixels
-        along a side), sky_sigma, vis (electrons/s, row by row), and composite (see ``composite``).
+        along a side), sky_sigma, vis (in the unit of its set, row by row), and composite (see ``composite``).
     """
-    training = DataSet(sets["training"])
-    kinds, labels = training.table["kind"].to_numpy(), training.table["label"].to_numpy()
+    training, impostors = DataSet(sets["training"]), DataSet(sets["impostors"])
+    labels = training.table["label"].to_numpy()
+    kinds = training.table["kind"].to_numpy() if "kind" in training.table else np.full(len(labels), "")
     picks = [("lens", training, _spread(np.flatnonzero(labels == 1), N_TILES))]
     picks.append(("non_lens", training, _varied(kinds, labels, N_TILES)))
+    kinds = impostors.table["kind"].to_numpy()
     picks += [
-        (kind, training, _spread(np.flatnonzero(kinds == kind), N_OF_A_KIND)) for kind in NEGATIVE_KINDS
+        (kind, impostors, _spread(np.flatnonzero(kinds == kind), N_OF_A_KIND)) for kind in NEGATIVE_KINDS
     ]
     for name in ("arcs", "rings"):
         data = DataSet(sets[name])
@@ -53,7 +55,7 @@ def tile(
         "panel": panel,
         "id": int(row["id"]),
         "label": int(row["label"]),
-        "kind": str(row["kind"]),
+        "kind": str(row.get("kind", "")),
         "n": vis.shape[0],
         "sky_sigma": float(sky_sigma[0]),
         "vis": vis.ravel().astype(np.float32),

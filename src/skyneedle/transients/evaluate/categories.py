@@ -23,6 +23,7 @@ CATEGORIES = (
 )
 STRONG = {1: (1, 2, 3), 6: (4, 5, 6)}  # strongly misclassified, and where another method may put the same
 N_BINS = 50
+INTERMEDIATE = (0.2, 0.8)  # scores that hardly any example should have (Sec. 4.2)
 
 
 def shares(part: Scored, n_bootstrap: int = 1000, rng: np.random.Generator | None = None) -> pd.DataFrame:
@@ -91,7 +92,8 @@ def write(
         scores: parquet for each method.
         split: parquet with id, group and split.
         out: "categories", "agreement", "histogram" (CSV, with a column method) and "metrics" (JSON: keys
-            ``<method>_category<k>`` and ``<method>_category<k>_of_<reference category>``).
+            ``<method>_category<k>``, ``<method>_category<k>_of_<reference category>``, and
+            ``<method>_intermediate``: the share of scores between 0.2 and 0.8).
         reference: the method whose misclassified examples the others are asked about.
         prefix: of the keys.
         labels: parquet (id, label) to judge by; the labels of the scores if left out.
@@ -121,6 +123,11 @@ def write(
         )
         for row in agreed.itertuples()
     }
+    for name, part in parts.items():
+        between = metrics.weighted_share((part.scores > INTERMEDIATE[0]) & (part.scores < INTERMEDIATE[1]))
+        found[f"{prefix}{name}_intermediate"] = metrics.bootstrap(
+            between, part.groups, n_bootstrap, generator(0, "intermediate", name)
+        )
     tables.write_json(found | {"provenance": dict(provenance or {})}, out["metrics"])
 
 

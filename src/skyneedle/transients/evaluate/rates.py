@@ -26,12 +26,13 @@ from skyneedle.transients.evaluate.scored import Scored
 
 HALF = 0.5
 MDR = 0.05  # at which methods are compared (Sec. 4.5)
+MDRS = (0.03, 0.04, 0.05)  # of the points that Goldstein et al. published
 ARTIFACTS_PER_REAL = (1, 7, 11, 100)  # balanced; Fig. 12; 19,000 / 1,700 of Sec. 4.6; the sky
 MOST_POINTS = 400  # of a curve that is drawn
 GOLDSTEIN = ((0.03, 0.038), (0.04, 0.024), (0.05, 0.016))  # (MDR, FPR): Goldstein et al. 2015, Fig. 7
 DEFINITIONS = {
     "auc": "area under the ROC curve",
-    "fpr_at_mdr05": "least share of artifacts kept where at most 5 % of non-artifacts are lost, ties against",
+    "fpr_at_mdr": "least share of artifacts kept where no more of the non-artifacts are lost, ties counted against",
     "mdr": "share of non-artifacts called artifacts",
     "fpr": "share of artifacts called non-artifacts",
     "accuracy": "share of rightly classified candidates",
@@ -156,8 +157,8 @@ def judge(
 
     Returns:
         For each metric value, low, high (68 %), n (groups), n_artifacts, n_non_artifacts and definition:
-        auc, fpr_at_mdr05, mdr, fpr, accuracy and purity_<a>_to_1 at the threshold; mdr, fpr and accuracy
-        with ``_at_half``.
+        auc, fpr_at_mdr03, fpr_at_mdr04, fpr_at_mdr05; mdr, fpr, accuracy and purity_<a>_to_1 at the threshold;
+        mdr, fpr and accuracy with ``_at_half``.
 
     Raises:
         OneClassOnly: if the labels are of one class.
@@ -166,13 +167,15 @@ def judge(
     ranked = ranking(part.labels, part.scores)
     purities = {f"purity_{a:g}_to_1": 1 / (1 + a) for a in artifacts_per_real}
     of_counts = ("mdr", "fpr", "accuracy")
-    names = ["auc", "fpr_at_mdr05", *of_counts, *purities, *(f"{name}_at_half" for name in of_counts)]
+    at_mdr = [f"fpr_at_mdr{100 * mdr:02.0f}" for mdr in MDRS]
+    names = ["auc", *at_mdr, *of_counts, *purities, *(f"{name}_at_half" for name in of_counts)]
 
     def measure(weights: np.ndarray) -> np.ndarray:
         at, at_half = (confusion(part.labels, part.scores, t, weights) for t in (threshold, HALF))
         return np.array(
             [
-                *(ranked.auroc(weights), fpr_at_mdr(ranked, MDR, weights)),
+                ranked.auroc(weights),
+                *(fpr_at_mdr(ranked, mdr, weights) for mdr in MDRS),
                 *(missed_detection_rate(at), false_positive_rate(at), at.accuracy),
                 *(at.purity(prevalence) for prevalence in purities.values()),
                 *(missed_detection_rate(at_half), false_positive_rate(at_half), at_half.accuracy),
@@ -194,6 +197,8 @@ def definition(name: str) -> str:
     """What a metric of ``judge`` is."""
     if name.startswith("purity_"):
         return f"{DEFINITIONS['purity']}: {name.split('_')[1]}"
+    if name.startswith("fpr_at_mdr"):
+        return f"{DEFINITIONS['fpr_at_mdr']}: {name.removeprefix('fpr_at_mdr')} %"
     if name.endswith("_at_half"):
         return f"{DEFINITIONS[name.removesuffix('_at_half')]}, at a threshold of 0.5"
     return DEFINITIONS[name]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from skyneedle.core import metrics, seeds, tables
 from skyneedle.core.errors import BadLabels
+from skyneedle.core.store import DataSet
 from skyneedle.transients.labels import votes
 from skyneedle.transients.labels.deck import CONTROL
 
@@ -38,6 +39,17 @@ def write(
     content = {**counts(table, log), "remaining_error_rate": remaining_errors(table, log, seed)}
     tables.write_json(content, summary)
     tables.write_parquet(table, out, {"reviewers": sorted(log["reviewer"].unique().tolist())})
+
+
+def write_given(out: str | Path, shards: Sequence[str | Path]) -> None:
+    """Write the labels that a data set came with, from which all other versions start.
+
+    Args:
+        out: parquet to write, columns id and label.
+        shards: of the data set.
+    """
+    table = DataSet(shards).table[["id", "label_given"]].rename(columns={"label_given": "label"})
+    tables.write_parquet(table.astype({"id": np.int64, "label": np.int8}), out, {"version": "given"})
 
 
 def relabel(given: pd.DataFrame, log: pd.DataFrame) -> pd.DataFrame:

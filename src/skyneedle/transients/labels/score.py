@@ -57,6 +57,18 @@ def write(
     tables.write_json(differences, Path(out).with_suffix(".json"))
 
 
+def write_truth_labels(out: str | Path, truth: Sequence[str | Path]) -> None:
+    """Write the true labels in the form of all others, to score trainings and tests against.
+
+    Args:
+        out: parquet to write, columns id and label.
+        truth: parquets of the simulator.
+    """
+    known = pd.concat([pd.read_parquet(path, columns=["id", "label_true"]) for path in truth])
+    table = known.rename(columns={"label_true": "label"}).astype({"id": np.int64, "label": np.int8})
+    tables.write_parquet(table.reset_index(drop=True), out, {"version": "truth"})
+
+
 def rows(flagged: Any, judged: Any, truth: pd.DataFrame, *, rule: str, sample: str) -> list[dict[str, Any]]:
     """Precision and recall of one list of suspects, for all errors and by kind of error.
 

@@ -52,15 +52,17 @@ def defect(kind: str, x: float, y: float, exposure: Exposure, random: np.random.
 
 def _dipole(x: float, y: float, exposure: Exposure, random: np.random.Generator) -> Defect:
     """Search and template are not registered: by 0.08 to 0.6 pixels."""
-    length = math.exp(random.uniform(math.log(0.08), math.log(0.6)))
+    length = random.uniform(0.08, 0.6)
     angle = random.uniform(0, 2 * math.pi)
     return Defect(shift=(length * math.cos(angle), length * math.sin(angle)))
 
 
 def _psf_mismatch(x: float, y: float, exposure: Exposure, random: np.random.Generator) -> Defect:
     """The PSF here is not that of the kernel: rings and clover leaves."""
-    change = math.exp(random.choice((-1, 1)) * random.uniform(0.02, 0.2))
-    e1, e2 = random.normal(0, 0.03, 2)
+    # A broader PSF leaves a hole with a ring, of which less passes the detection: it is tried more often.
+    sign = 1 if random.uniform() < 0.75 else -1
+    change = math.exp(sign * math.exp(random.uniform(math.log(0.02), math.log(0.25))))
+    e1, e2 = random.normal(0, 0.05, 2)
     return Defect(psf=scenes.psf_transform(exposure.fwhm * change, exposure.e1 + e1, exposure.e2 + e2))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import convolve
 
 from skyneedle.transients.simulate import scenes
 from skyneedle.transients.simulate.detect import Detection
@@ -38,6 +39,7 @@ REFERENCE_COLUMNS = ("A_REF", "B_REF", "MAG_REF", "MAG_REF_ERR", "NN_DIST_RENORM
 REFERENCE_RADIUS_ARCSEC = 5.0
 CCD_PIXELS = (2048, 4096)
 N_CCDS = 62
+_SMOOTHING = np.outer((1, 2, 1), (1, 2, 1)) / 16  # as detection programs do before they measure shapes
 
 
 def features(
@@ -74,7 +76,8 @@ def features(
         5 * math.sqrt(float(np.median(variance[::5, ::5])) / (exposure.stamp**2).sum())
     )
     near = _cut(picture, found.x, found.y, 10) * sign
-    a, b = _axes(_cut(picture, found.x, found.y, 6) * sign, exposure.fwhm)
+    smooth = convolve(_cut(picture, found.x, found.y, 7) * sign, _SMOOTHING)[1:-1, 1:-1]
+    a, b = _axes(smooth, exposure.fwhm)
     spread, spread_error = _spread_model(near, _cut(variance, found.x, found.y, 10), exposure)
     nearby = _reference(found, sources, hosted, exposure, limit, scale, random)
     galaxy = float((_cut(reference, found.x, found.y, 3)).sum())
@@ -98,11 +101,11 @@ def _cut(picture: np.ndarray, x: int, y: int, half: int) -> np.ndarray:
 
 
 def _axes(near: np.ndarray, fwhm: float) -> tuple[float, float]:
-    """Semi-axes from second moments of what is above half a robust deviation, in pixels."""
+    """Semi-axes from second moments within an isophote of three tenths of the peak, in pixels."""
     half = len(near) // 2
     place = np.arange(-half, half + 1)
-    inside = np.hypot(place, place[:, None]) < 1.5 * fwhm
-    floor = 0.1 * near[half - 1 : half + 2, half - 1 : half + 2].max()
+    inside = np.hypot(place, place[:, None]) < 1.2 * fwhm
+    floor = 0.3 * near[half - 1 : half + 2, half - 1 : half + 2].max()
     weight = np.where(inside & (near > floor), near, 0.0)
     total = weight.sum()
     if total <= 0:

@@ -17,8 +17,9 @@ from skyneedle.transients.simulate.settings import Settings
 
 CHANNELS = ("temp", "srch", "diff")
 _MOST_ATTEMPTS = 2000
+_SAME_SCENE = 20  # attempts to find a bad subtraction of one source: else all of them would be bright
 _MOST_OFFSET_ARCSEC = 4.0  # of an event from its host: the catalogue is searched within 5
-_SHARE_STAR_TARGETS = 0.3  # of sources that are subtracted badly
+_SHARE_STAR_TARGETS = 0.2  # of sources that are subtracted badly
 
 TRUTH_COLUMNS = (
     *("id", "label_true", "label_given", "kind", "error", "snr", "mag", "host_id", "host_mag", "host_sb"),
@@ -96,16 +97,16 @@ def example(example_id: int, settings: Settings, seed: int) -> Example:
     exposure = survey.exposure(block, night, band)
     hostless = random.uniform() < _share_hostless(planned, settings)
     random = generator(seed, example_id, "scene")
-    for _ in range(_MOST_ATTEMPTS):
-        scene = _scene(planned, hostless, block, exposure, survey, random)
-        if scene is None:
-            continue
+    kept = _SAME_SCENE if planned.kind in artifacts.ON_SOURCE else 1
+    for attempt in range(_MOST_ATTEMPTS):
+        if attempt % kept == 0:
+            scene = _scene(planned, hostless, block, exposure, survey, random)
         record = _record(planned, scene, exposure, survey, random)
         reach = artifacts.REACH.get(planned.kind, settings.detection_radius_px)
         found = detect.strongest(
             record.difference, record.variance, exposure, (scene.x, scene.y), reach, settings.both_signs
         )
-        if abs(found.snr) >= settings.detection_sigma:
+        if (abs(found.snr) if settings.both_signs else found.snr) >= settings.detection_sigma:
             break
     else:
         raise BadSetting(
@@ -142,7 +143,7 @@ def example(example_id: int, settings: Settings, seed: int) -> Example:
 def _share_hostless(planned: Plan, settings: Settings) -> float:
     """Chance of no host: as many artifacts as non-artifacts have none, though some sit on sources."""
     if planned.true != ARTIFACT:
-        return settings.hostless if planned.kind == "supernova" else 0.0
+        return 0.0 if planned.kind == "variable" else settings.hostless
     total = sum(settings.artifacts.values())
     free = sum(value for kind, value in settings.artifacts.items() if kind not in artifacts.ON_SOURCE) / total
     return 0.0 if planned.kind in artifacts.ON_SOURCE or not free else min(settings.hostless / free, 1.0)
@@ -153,8 +154,8 @@ def _share_hostless(planned: Plan, settings: Settings) -> float:
 
 def _scene(
     planned: Plan, hostless: bool, block: int, exposure: Exposure, survey: Survey, random: np.random.Generator
-) -> Scene | None:
-    """Where the event is and what is around it; None if it lies too far from its host."""
+) -> Scene:
+    """Where the event is and what is around it."""
     x, y = SIZE // 2 + random.uniform(-0.5, 0.5, 2)
     scale = survey.scale
     if hostless:
@@ -168,25 +169,33 @@ def _scene(
     among, offset = _target(planned.kind, random)
     host = survey.host(block, among, random)
     if offset == "light":
-        dx, dy = scenes.photon(host.sources(0, 0, exposure, scale)[0], random)
-    elif offset == "star":
+        source = host.sources(0, 0, exposure, scale)[0]
+        dx, dy = scenes.photon(source, random)
+        while scale * math.hypot(dx, dy) > _MOST_OFFSET_ARCSEC:
+            dx, dy = scenes.photon(source, random)
+    elif offset == "beside":
         dx, dy = random.uniform(-8, 8, 2)
+    elif offset == "anywhere":
+        radius, angle = (
+            _MOST_OFFSET_ARCSEC / scale * math.sqrt(random.uniform()),
+            random.uniform(0, 2 * math.pi),
+        )
+        dx, dy = radius * math.cos(angle), radius * math.sin(angle)
     else:
         dx, dy = 0.0, 0.0
-    if scale * math.hypot(dx, dy) > _MOST_OFFSET_ARCSEC:
-        return None
     return Scene(float(x), float(y), host.sources(x - dx, y - dy, exposure, scale), host)
 
 
 def _target(kind: str, random: np.random.Generator) -> tuple[str, str]:
     """What an event of a kind sits on, and how it lies there."""
     if kind == "saturated":
-        return "bright", "star"
+        return "bright", "beside"
     if kind in artifacts.ON_SOURCE:
         return ("stars" if random.uniform() < _SHARE_STAR_TARGETS else "galaxies"), "centre"
     if kind == "variable":
         return ("stars" if random.uniform() < 0.6 else "galaxies"), "centre"
-    return "galaxies", "light"
+    # Defects fall near galaxies as supernovae do, or the template alone would tell them apart.
+    return "galaxies", "anywhere" if kind == "moving" else "light"
 
 
 # --- images
@@ -246,7 +255,7 @@ def _observed(
         masked = lost = change.masked
         search = np.where(lost, 0, search)
     blurred = scenes.image(scenes.transform(template) * exposure.kernel_transform)
-    difference = search - blurred - np.float32(exposure.kernel.background)
+    difference = search - blurred  # images have no sky left; the fit's background takes up the wings of stars
     difference[masked] = 0
     return Record(template, search, difference, variance, masked, lost, math.nan, math.nan, math.nan)
 

@@ -19,7 +19,8 @@ from skyneedle.transients.simulate.settings import Settings
 
 SHARE_STARS = 0.3  # stars for each host galaxy in a block
 N_BRIGHT = 10  # stars of a block that may saturate
-_N_KERNEL_STARS = 40  # on the patch that the kernel of an exposure is fitted on
+_N_KERNEL_STARS = 16  # on the patch that the kernel of an exposure is fitted on
+_PATCH = 72  # its side, pixels
 _MARGIN = 12.0  # how far outside the work image light may come from, pixels
 
 
@@ -225,10 +226,10 @@ def _fitted(
     psf: np.ndarray, psf_template: np.ndarray, noise: float, n_epochs: int, random: np.random.Generator
 ) -> subtraction.Kernel:
     """The kernel of an exposure, fitted on a patch of noisy stars as a pipeline does it."""
-    places = random.uniform(0, GRID, (_N_KERNEL_STARS, 2))
-    fluxes = math.sqrt(noise) * 10 ** random.uniform(3.0, 4.3, _N_KERNEL_STARS)
+    places = random.uniform(0, _PATCH, (_N_KERNEL_STARS, 2))
+    fluxes = math.sqrt(noise) * 10 ** random.uniform(3.3, 4.5, _N_KERNEL_STARS)
     above = scenes.light([Source(x, y, f) for (x, y), f in zip(places, fluxes, strict=True)])
-    expected, template = scenes.image(above * psf, GRID), scenes.image(above * psf_template, GRID)
+    expected, template = scenes.image(above * psf, _PATCH), scenes.image(above * psf_template, _PATCH)
     variance = noise + np.maximum(expected, 0)
     search = expected + random.normal(0, np.sqrt(variance))
     template = template + random.normal(0, np.sqrt((noise + np.maximum(template, 0)) / n_epochs))
@@ -242,7 +243,7 @@ def _between(limits: Sequence[float], random: np.random.Generator) -> float:
 def _galaxy(mag: float, random: np.random.Generator) -> tuple[float, float, float, float]:
     """Sersic index, half-light radius in arcsec, axis ratio and position angle for an r magnitude."""
     n = float(random.choice(scenes.SERSIC_INDICES))
-    radius = 10 ** random.normal(-0.05 - 0.12 * (mag - 20.0), 0.2)
+    radius = 10 ** random.normal(-0.25 - 0.1 * (mag - 20.0), 0.2)
     q = random.uniform(0.3, 1.0)
     return n, float(np.clip(radius, 0.15, 4.0)), float(q), float(random.uniform(0, math.pi))
 

@@ -1,6 +1,7 @@
 """Image subtraction with a kernel of three Gaussians times polynomials, fitted by linear least squares.
 
-Source: Alard & Lupton 1998, ApJ 503, 325, Eqs. 3 to 5 (constant kernel, constant background).
+Source: Alard & Lupton 1998, ApJ 503, 325, Eqs. 3 to 5 (constant kernel and background). Widths and
+degrees are those in common use.
 """
 
 from functools import cache
@@ -10,7 +11,7 @@ import numpy as np
 import scipy.fft
 
 SIGMAS = (0.7, 1.5, 3.0)  # pixels
-DEGREES = (4, 2, 1)
+DEGREES = (6, 4, 2)
 HALF = 10  # of the kernel: 21 x 21 pixels
 
 

@@ -73,6 +73,14 @@ def test_the_gate_is_passed_by_the_lower_end(low, high, words):
     assert matching.verdict(metrics.interval((low + high) / 2, low, high, 9)) == words
 
 
+def test_single_lenses_of_unknown_radius_are_no_partners():
+    singles = _lenses([np.nan, 1.0, 0.0], [4.0, 4.0, 4.0])
+    partners = matching.match(_lenses([1.0], [4.0]), singles)
+    assert partners.singles.tolist() == [[1]]
+    for unknown in (singles.assign(theta_e=np.nan), singles.drop(columns="theta_e")):
+        assert not len(matching.match(_lenses([1.0], [4.0]), unknown).compounds)
+
+
 def test_without_partners_there_is_no_number():
     partners = matching.match(_lenses([1.0], [4.0]), _lenses([9.0], [4.0]))
     found = matching.difference(

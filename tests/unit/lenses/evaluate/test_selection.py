@@ -22,6 +22,14 @@ def test_cells_with_few_lenses_are_blank_but_counted():
     assert cells.loc[cells["x"] == "source_colour", "n"].sum() == 0  # a colour that nothing has
 
 
+def test_what_a_catalogue_does_not_tell_has_no_cells():
+    table = pd.DataFrame({"mag_source": np.full(30, 24.0)})
+    cells = selection.completeness("n", table, np.ones(30, bool), n_bins=2)
+    assert set(cells["x"]) == {"mag_source"}
+    assert cells["n"].sum() == 30
+    assert selection.completeness("n", table[[]], np.ones(30, bool)).empty
+
+
 def test_two_properties_share_out_the_same_lenses():
     random = np.random.default_rng(0)
     table = pd.DataFrame({name: random.uniform(0, 1, 500) for name in selection.PROPERTIES})

@@ -1,14 +1,13 @@
 """The challenges' trees and catalogues, with all their faults, and the conversion into a data set."""
 
-import json
-
 import numpy as np
+import pandas as pd
 import pytest
 
 from skyneedle.core.errors import BadSetting, MissingBand, NotACatalogue, NotADataSet
 from skyneedle.core.store import DataSet
-from skyneedle.lenses.fetch import challenge1, challenge2
-from skyneedle.lenses.fetch.convert import convert
+from skyneedle.lenses import preprocess
+from skyneedle.lenses.fetch import challenge1, challenge2, convert
 from tests.unit.lenses.fetch.fits_files import first_image, write
 
 COLUMNS = "ID,x_crit,y_crit,source_ID,z_source,z_lens,mag_source,n_pix_source,n_source_im,mag_eff,n_sources"
@@ -64,8 +63,8 @@ def tree(tmp_path):
 
 
 def test_second_challenge_is_matched_labelled_and_counted(tree, tmp_path):
-    source = challenge2.find(*tree)
-    report = convert(source, tmp_path / "out", per_shard=4)
+    for shard, rows in enumerate((range(4), range(4, 6))):
+        challenge2.write_shard(tmp_path / "out" / f"{shard:03d}.h5", "training", *tree, rows)
     data = DataSet(tmp_path / "out")
     assert len(data.shards) == 2
     assert data.table["id"].tolist() == list(range(200000, 200006))
@@ -94,9 +93,23 @@ def test_second_challenge_is_matched_labelled_and_counted(tree, tmp_path):
         "orphans": [299999],
     }
     assert expected.items() <= data.attributes.items()
-    assert expected.items() <= report.items()
-    assert report["n_examples"] == 6
-    assert json.loads((tmp_path / "out" / "report.json").read_text()) == json.loads(json.dumps(report))
+    assert data.attributes["n_examples"] == 2  # of the last shard
+    assert data.attributes["set"] == "training"
+    # Noise of 1e-12 in all bands; both shards say the same, and networks take it from there.
+    first, last = (DataSet(path).attributes["sky_sigma"] for path in data.shards)
+    assert first == last == pytest.approx([1e-12] * 4, rel=0.02)
+    assert preprocess.survey_sky(data, ("H", "VIS")) == (first[3], first[0])
+    with pytest.raises(BadSetting, match=r"set 'testing' needs the objects 4 to 6.*only 6 have images"):
+        challenge2.write_shard(tmp_path / "more.h5", "testing", *tree, range(4, 7))
+    assert not (tmp_path / "more.h5").exists()
+
+
+def test_einstein_radii_are_those_of_circles_in_steradian():
+    arcsec = np.pi / 180 / 3600
+    area = pd.Series([np.pi * arcsec**2, np.pi * (2 * arcsec) ** 2, 0.0, np.nan])
+    np.testing.assert_allclose(challenge2.einstein_radius(area), [1, 2, np.nan, np.nan], rtol=1e-12)
+    # In arcsec^2 the radii would be as large as the sky: they are not known then.
+    assert np.isnan(challenge2.einstein_radius(area / arcsec**2)).all()
 
 
 def test_the_nine_missing_images_are_known():
@@ -122,8 +135,8 @@ def test_bad_images_are_named_and_the_rest_is_used(tree, tmp_path):
     holed = plane(4, "VIS")
     holed[3, 3] = np.inf
     write(folder / "EUC_VIS" / "imageEUC_VIS-200004.fits", holed, 0.1)
-    report = convert(challenge2.find(root, catalogue), tmp_path / "out")
-    assert DataSet(tmp_path / "out").table["id"].tolist() == [200005]
+    report = convert.write(challenge2.find(root, catalogue), tmp_path / "out.h5")
+    assert DataSet(tmp_path / "out.h5").table["id"].tolist() == [200005]
     assert {kind: entry["ids"] for kind, entry in report["left_out"].items()} == {
         "ConstantStamp": [200000],
         "WrongStampSize": [200001],
@@ -136,7 +149,10 @@ def test_bad_images_are_named_and_the_rest_is_used(tree, tmp_path):
         write(folder / "EUC_VIS" / f"imageEUC_VIS-{number}.fits", np.zeros((200, 200)))
     write(folder / "EUC_VIS" / "imageEUC_VIS-200005.fits", np.zeros((200, 200)))
     with pytest.raises(NotADataSet, match=r"not one of 6 stamps could be read; the first: .*every pixel is"):
-        convert(challenge2.find(root, catalogue), tmp_path / "none")
+        convert.write(challenge2.find(root, catalogue), tmp_path / "none.h5")
+    with pytest.raises(NotADataSet, match="Not one of the first 200 stamps could be read"):
+        challenge2.write_shard(tmp_path / "none.h5", "training", root, catalogue, range(2))
+    assert not (tmp_path / "none.h5").exists()
 
 
 def test_catalogues_that_do_not_fit_are_refused(tree, tmp_path):
@@ -162,44 +178,9 @@ def test_catalogues_that_do_not_fit_are_refused(tree, tmp_path):
         challenge2.find(root / "Public" / "EUC_VIS")
 
 
-# --- conversion
-
-
-def test_a_killed_conversion_goes_on_and_gives_the_same_bytes(tree, tmp_path):
-    source = challenge2.find(*tree)
-    convert(source, tmp_path / "whole", per_shard=2)
-    asked = []
-
-    def read(row):
-        asked.append(row)
-        if len(asked) == 4:
-            raise KeyboardInterrupt
-        return source.read(row)
-
-    broken = type(source)(source.table, read, source.shapes, source.attributes)
-    with pytest.raises(KeyboardInterrupt):
-        convert(broken, tmp_path / "broken", per_shard=2)
-    assert sorted(path.name for path in (tmp_path / "broken").iterdir()) == ["0000.h5"]
-    asked[:] = [-1] * 10
-    convert(broken, tmp_path / "broken", per_shard=2)
-    assert asked[10:] == [2, 3, 4, 5]  # the finished shard is not read again
-    for path in sorted((tmp_path / "whole").iterdir()):
-        assert path.read_bytes() == (tmp_path / "broken" / path.name).read_bytes()
-
-
-def test_a_changed_catalogue_is_converted_anew(tree, tmp_path):
-    root, catalogue = tree
-    convert(challenge2.find(root, catalogue), tmp_path / "out")
-    write_catalogue(catalogue, [row(200001, mag_eff=9), row(200000, n_source_im=0)])
-    report = convert(challenge2.find(root, catalogue), tmp_path / "out")
-    data = DataSet(tmp_path / "out")
-    assert data.table[["id", "label"]].to_numpy().tolist() == [[200001, 1], [200000, 0]]
-    assert report["n_orphans"] == 6
-    (tmp_path / "out" / "0007.h5").write_bytes(b"")
-    with pytest.raises(NotADataSet, match=r"0007.h5: a shard of another conversion"):
-        convert(challenge2.find(root, catalogue), tmp_path / "out")
-    with pytest.raises(BadSetting, match="per_shard is 100000"):
-        convert(challenge2.find(root, catalogue), tmp_path / "other", per_shard=100000)
+def test_a_shard_that_does_not_fit_in_memory_is_refused(tree, tmp_path):
+    with pytest.raises(BadSetting, match="6000 stamps in one shard"):
+        convert.write(challenge2.find(*tree), tmp_path / "out.h5", range(6000))
 
 
 # --- first challenge
@@ -207,9 +188,9 @@ def test_a_changed_catalogue_is_converted_anew(tree, tmp_path):
 
 def test_first_challenge_stamps_are_read_as_they_are_on_disk(real_lenses, tmp_path):
     root = real_lenses / "glfc1_simulated"
-    report = convert(challenge1.find(root), tmp_path)
+    report = convert.write(challenge1.find(root), tmp_path / "stamps.h5")
     assert (report["n_examples"], report["left_out"]) == (16, {})
-    data = DataSet(tmp_path)
+    data = DataSet(tmp_path / "stamps.h5")
     assert data.table["label"].sum() == 8
     for i, (number, label) in enumerate(zip(data.table["id"], data.table["label"], strict=True)):
         where = root / "space_based" / ("lens" if label else "nolens")

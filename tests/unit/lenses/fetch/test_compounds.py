@@ -7,8 +7,7 @@ import pytest
 
 from skyneedle.core.errors import BadSetting, MissingBand, NotAStamp, WrongStampSize
 from skyneedle.core.store import DataSet
-from skyneedle.lenses.fetch import compounds
-from skyneedle.lenses.fetch.convert import convert
+from skyneedle.lenses.fetch import compounds, convert
 from tests.unit.lenses.fetch.fits_files import write
 
 J0946 = compounds.KNOWN[3]
@@ -54,8 +53,8 @@ def test_filters_by_file_name(name, expected):
 
 def test_the_real_horseshoe_is_there_and_nothing_replaces_the_others(real_lenses, tmp_path):
     source = compounds.find(real_lenses / "compound_known")
-    convert(source, tmp_path)
-    data = DataSet(tmp_path)
+    convert.write(source, tmp_path / "known.h5")
+    data = DataSet(tmp_path / "known.h5")
     assert data.table["name"].tolist() == ["SDSS J1148+1930"]
     assert data.table[["filter_VIS", "filter_Y", "filter_J", "filter_H"]].to_numpy().tolist() == [
         ["F475", "F606", "F606", "F814"]

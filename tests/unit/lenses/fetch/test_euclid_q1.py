@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from skyneedle.core.errors import BadSetting, MissingBand, WrongPixelScale, WrongStampSize
-from skyneedle.core.store import DataSet
+from skyneedle.core.errors import MissingBand, WrongPixelScale, WrongStampSize
 from skyneedle.lenses.fetch import euclid_q1
-from skyneedle.lenses.fetch.convert import convert
 from tests.unit.lenses.fetch.fits_files import header, write_extensions
 
 ZERO_POINTS = {"VIS": 24.6, "NIR_Y": 29.8, "NIR_J": 30.0, "NIR_H": 29.9}
@@ -36,13 +34,6 @@ def test_flux_is_the_same_in_all_bands_and_stays_in_the_middle(tmp_path, ending)
     np.testing.assert_allclose(stamp["nisp"][:, 32:34, 32:34], 250, rtol=0.01)
 
 
-@pytest.mark.parametrize(("side", "nisp"), [(200, 66), (100, 32), (300, 100), (6, 2)])
-def test_both_grids_share_their_centre(side, nisp):
-    assert euclid_q1.nisp_side(side) == nisp
-    assert 0 <= side - 3 * nisp < 6
-    assert nisp % 2 == 0
-
-
 def test_the_real_group_has_the_values_of_its_file(real_lenses):
     path = real_lenses / "euclid_q1" / "sample_group" / "group.fits"
     stamp = euclid_q1.read(path)
@@ -60,19 +51,6 @@ def test_the_real_group_has_the_values_of_its_file(real_lenses):
     assert stamp["nisp"][2].sum() > stamp["vis"].sum()  # a group of red galaxies
 
 
-def test_a_folder_of_real_cutouts_names_what_it_leaves_out(real_lenses, tmp_path):
-    report = convert(euclid_q1.find(real_lenses / "euclid_q1"), tmp_path / "wide")
-    assert report["other_files"] == ["mask_extra_galaxies.fits"]
-    assert report["left_out"]["WrongStampSize"]["ids"] == [0]
-    assert "100 x 100 pixels are fewer than the 200 x 200" in report["left_out"]["WrongStampSize"]["first"]
-    data = DataSet(tmp_path / "wide")
-    assert data.table["name"].tolist() == ["group"]
-    assert data.table["label"].tolist() == [-1]
-    narrow = convert(euclid_q1.find(real_lenses / "euclid_q1", side=100), tmp_path / "narrow")
-    assert narrow["n_examples"] == 2
-    assert DataSet(tmp_path / "narrow").shape("nisp") == (2, 3, 32, 32)
-
-
 def test_bad_cutouts_are_refused_by_name(tmp_path):
     with pytest.raises(MissingBand, match=r"b.fits: no J image \(extension NIR_J_BGSUB or NIR_J_FLUX\)"):
         euclid_q1.read(cutout(tmp_path / "b.fits", leave_out=("NIR_J",)))
@@ -87,8 +65,3 @@ def test_bad_cutouts_are_refused_by_name(tmp_path):
         del file["NIR_H_FLUX"].header["MAGZERO"]
     with pytest.raises(MissingBand, match=r"NIR_H_FLUX.*MAGZERO"):
         euclid_q1.read(path)
-    with pytest.raises(BadSetting, match="not 101"):
-        euclid_q1.find(tmp_path, side=101)
-    write_extensions(tmp_path / "masks" / "m.fits", [("MASK", np.eye(3), None)])
-    with pytest.raises(MissingBand, match="none of 1 FITS files"):
-        euclid_q1.find(tmp_path / "masks")

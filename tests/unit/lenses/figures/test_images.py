@@ -26,9 +26,8 @@ def tiles(tmp_path_factory):
     ):
         ids = range(first, first + n)
         examples.write_shard(folder / f"{name}.h5", name, content, ids, SETTINGS, seed=1)
-    gallery.write(
-        {name: folder / f"{name}.h5" for name in ("training", "arcs", "rings")}, folder / "g.parquet"
-    )
+    sets = {name: folder / f"{name}.h5" for name in ("training", "arcs", "rings")}
+    gallery.write(sets | {"impostors": sets["training"]}, folder / "g.parquet")
     return folder / "g.parquet"
 
 

@@ -82,6 +82,16 @@ def test_completeness_with_many_lenses_and_with_few(tmp_path, random, n):
     assert words.count("no data") == (6 if n == 15 else 0)
 
 
+def test_completeness_over_what_the_catalogue_tells(tmp_path, random):
+    truth = pd.DataFrame({"mag_source": random.uniform(0, 1, 300)})
+    cells = selection.completeness("ou66", truth, np.ones(300, bool))
+    table, words = drawn("extra_completeness", {"cells": cells, "shown": ["ou66"]}, tmp_path)
+    assert len(table) == 8
+    assert words.count("no data") == 5
+    assert words.count("the testing set") == 5
+    assert "Einstein" in words
+
+
 def test_false_positives_by_kind(tmp_path, random):
     kinds = np.array(list(images.IMPOSTORS) * 10)
     tables = [selection.impostors(name, kinds, random.uniform(size=60) < 0.3) for name in METHODS]
@@ -100,6 +110,7 @@ def test_no_pair_of_networks_is_said(tmp_path):
     nothing = selection.compared(selection.impostors("n", np.array(["spiral"]), np.array([True])), [])
     _, words = drawn("extra_unseen_impostors", {"without": nothing}, tmp_path)
     assert "no data" in words
+    assert "no kinds" in words
 
 
 def test_matched_compounds(tmp_path):

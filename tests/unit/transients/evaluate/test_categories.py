@@ -69,6 +69,9 @@ def test_files(tmp_path):
     assert sum(shares) == pytest.approx(1)
     of_one = [found[f"phase1_forest_category{k}_of_1"]["value"] for k in (1, 2, 3)]
     assert sum(of_one) == pytest.approx(1)
+    scores = pd.read_parquet(paths["cnn1"]).merge(table[["id", "split"]], on="id")
+    between = scores[scores["split"] == "testing"]["score"].between(0.2, 0.8, inclusive="neither")
+    assert found["phase1_cnn1_intermediate"]["value"] == pytest.approx(between.mean())
     assert set(pd.read_csv(out["categories"])["method"]) == set(paths)
     assert set(pd.read_csv(out["agreement"])["method"]) == {"cnn2", "forest"}
     n_testing = (table["split"] == "testing").sum()

@@ -110,6 +110,8 @@ def test_judging_gives_purity_at_each_prevalence():
     for a in (1, 7, 11, 100):
         assert judged[f"purity_{a}_to_1"]["value"] == pytest.approx(0.9 / (0.9 + 0.2 * a))
     assert judged["accuracy_at_half"]["value"] == pytest.approx(0.85)
+    # Nine tenths of the non-artifacts are at 0.1; to lose fewer, the rest must be kept with all artifacts.
+    assert [judged[f"fpr_at_mdr{mdr}"]["value"] for mdr in ("03", "04", "05")] == [1, 1, 1]
     for entry in judged.values():
         assert entry["low"] <= entry["value"] <= entry["high"]
         assert entry["definition"]

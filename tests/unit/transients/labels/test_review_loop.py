@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skyneedle.core import store
 from skyneedle.core.errors import BadLabels, BadSetting, NotAReviewLog
-from skyneedle.transients.labels import deck, relabel, reviewer, suspects, votes
+from skyneedle.transients.labels import deck, relabel, reviewer, score, suspects, votes
 from skyneedle.transients.labels.reviewer import Settings
 from tests.unit.transients.labels import planted
 
@@ -270,6 +271,18 @@ def test_controls_tell_how_many_errors_are_left(known):
     by_hand = (wrong[taken] / often[taken]).sum() / (1 / often[taken]).sum()
     assert weighted["value"] == pytest.approx(by_hand)
     assert weighted["low"] < by_hand < weighted["high"]
+
+
+def test_labels_as_given_and_as_true_have_one_form(known, tmp_path):
+    known.to_parquet(tmp_path / "truth.parquet")
+    score.write_truth_labels(tmp_path / "labels" / "truth.parquet", [tmp_path / "truth.parquet"])
+    for shard, part in enumerate((known[:1000], known[1000:])):
+        store.write(tmp_path / f"{shard}.h5", {}, part[["id", "label_given"]], {})
+    relabel.write_given(tmp_path / "labels" / "given.parquet", [tmp_path / "0.h5", tmp_path / "1.h5"])
+    true, given = (pd.read_parquet(tmp_path / "labels" / f"{name}.parquet") for name in ("truth", "given"))
+    assert true["id"].tolist() == given["id"].tolist() == known["id"].tolist()
+    assert (true["label"] != given["label"]).sum() == (known["error"] != "").sum()
+    assert true.dtypes.to_dict() == given.dtypes.to_dict()
 
 
 def test_without_controls_nothing_is_claimed():

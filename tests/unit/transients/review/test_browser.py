@@ -109,8 +109,10 @@ def test_twenty_candidates_by_keyboard_through_a_kill(browser, tmp_path):
             page.keyboard.press("z")
             at(page, 7)
             assert candidate(page) != last
+            is_drawn(page)
             page.keyboard.press("u")
             at(page, 8)
+            is_drawn(page)
             server.kill()
             page.keyboard.press(ANSWERS[given[last]])  # while nobody answers
             page.get_by_test_id("alarm").wait_for()
@@ -124,6 +126,7 @@ def test_twenty_candidates_by_keyboard_through_a_kill(browser, tmp_path):
             assert candidate(page) == where
             for done in range(9, 20):
                 at(page, done)
+                is_drawn(page)
                 page.keyboard.press(ANSWERS[given[candidate(page)]])
             page.get_by_test_id("end").wait_for()
             tally = {word: int(text(page, f"n{word}")) for word in WORDS.values()}
@@ -159,8 +162,10 @@ def test_two_reviewers_and_every_key(browser, tmp_path):
             firsts = candidate(ann), candidate(bob)
             for page in (ann, bob):
                 page.bring_to_front()
+                is_drawn(page)
                 page.keyboard.press("r")
                 at(page, 1)
+                is_drawn(page)
                 page.keyboard.press("b")
                 at(page, 2)
             assert firsts[0] != firsts[1]
@@ -188,6 +193,7 @@ def test_two_reviewers_and_every_key(browser, tmp_path):
             at(bob, 1)
             assert bob.get_by_test_id("progress").get_attribute("aria-valuenow") == "1"
             # Mouse and touch: the same actions.
+            is_drawn(bob)
             bob.get_by_test_id("unsure").click()
             at(bob, 2)
             bob.get_by_test_id("undo").click()
@@ -220,9 +226,28 @@ def test_everything_can_be_named_and_reached(browser, tmp_path):
                 page.keyboard.press("Tab")
                 seen.append(page.evaluate("document.activeElement.dataset.testid || ''"))
             assert {"real", "unsure", "bogus", "stretch", "help"} <= set(seen)
+            is_drawn(page)
             page.get_by_test_id("bogus").focus()
             page.keyboard.press("Enter")
             at(page, 1)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    finally:
+        server.kill()
+
+
+def test_nobody_answers_for_images_that_were_not_shown(browser, tmp_path):
+    server = small.Server(small.write(tmp_path))
+    try:
+        with opened(browser, server.url) as page:
+            held = []
+            page.route("**/picture/**", lambda route: held.append(route))
+            begin(page, "ann")
+            page.keyboard.press("r")
+            until(lambda: "loading" in text(page, "said"))
+            page.unroute("**/picture/**")  # lets go what was held
+            is_drawn(page)
+            at(page, 0)
+            page.keyboard.press("r")
+            at(page, 1)
     finally:
         server.kill()

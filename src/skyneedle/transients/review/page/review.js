@@ -92,6 +92,8 @@ function draw() {
   $("shown").hidden = !state.shown;
 }
 
+const isSeen = () => PLANES.every((plane) => $(plane).complete && $(plane).naturalWidth > 0);
+
 function take(found) {
   state = found;
   since = performance.now();
@@ -114,6 +116,7 @@ async function act(path, content, said) {
       $("said").textContent = said;
     } else {
       if (status === 409) await refresh(); // another window was faster
+      if (status >= 500) alarm("The server could not save this. Look at what it says in its terminal.");
       $("said").textContent = found.error;
     }
   } finally {
@@ -123,6 +126,10 @@ async function act(path, content, said) {
 
 function answer(word) {
   if (!state || !state.candidate || $("review").hidden) return;
+  if (!isSeen()) { // nobody answers for what was not shown
+    $("said").textContent = "The images are still loading";
+    return;
+  }
   const button = document.querySelector(`[data-answer=${word}]`);
   button.classList.add("pressed");
   setTimeout(() => button.classList.remove("pressed"), 140);
@@ -184,6 +191,13 @@ $("switch").addEventListener("click", () => {
 
 for (const button of document.querySelectorAll(".answer")) {
   button.addEventListener("click", () => answer(button.dataset.answer));
+}
+for (const plane of PLANES) {
+  $(plane).addEventListener("error", async () => { // the server is away: ask again until it is back
+    const source = $(plane).src;
+    await wait(1000);
+    if ($(plane).src === source) $(plane).src = source;
+  });
 }
 $("undo").addEventListener("click", undo);
 $("stretch").addEventListener("click", nextStretch);
