@@ -4,30 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.patches import Patch, Polygon
-
-from skyneedle.core import plotting
+from skyneedle.core import architecture
 from skyneedle.core.plotting import Table
 
-COLOURS = {  # light to dark, so that a print in grey can be read
-    "Conv2D": "#f6e39a",
-    "MaxPool2D": "#e69f00",
-    "ReLU": "#56a8a8",
-    "Dropout": "#8c2d3f",
-    "Dense": "#b9d4ea",
-    "input": "#f4f4f4",
-}
-PITCH, GAP = 0.46, 0.05  # inches: least distance between maps, and between their ends
-TALLEST, WIDEST = 1.45, 0.27  # inches: side of the largest map, width of fifty channels
-SLICE = 0.045  # inches, of ReLU and dropout
-SLANT = (0.28, 0.2)  # of the depth, as a share of the side
-DENSE_IN = 1.2 / 500  # inches a neuron
-BELOW, ABOVE = -0.8, 1.1  # inches from the middle: words
 
-
-@plotting.style()
 def fig7(layers: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None) -> list[Path]:
     """The architecture of OU-66.
 
@@ -41,10 +21,9 @@ def fig7(layers: Table, stem: str | Path, provenance: Mapping[str, Any] | None =
 
     Source: Wilde et al. 2022, Fig. 7.
     """
-    return _architecture(layers, stem, provenance)
+    return architecture.draw(layers, stem, provenance)
 
 
-@plotting.style()
 def fig8(layers: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None) -> list[Path]:
     """The architecture of OU-200.
 
@@ -58,88 +37,4 @@ def fig8(layers: Table, stem: str | Path, provenance: Mapping[str, Any] | None =
 
     Source: Wilde et al. 2022, Fig. 8.
     """
-    return _architecture(layers, stem, provenance)
-
-
-def blocks(layers: pd.DataFrame) -> pd.DataFrame:
-    """What an architecture's figure shows: one row for the input, each map, and each slice on it.
-
-    Args:
-        layers: see ``architecture.layers``.
-
-    Returns:
-        Columns place (of the map, from 0), type, channels, side (1 for dense layers), kernel, parameters.
-    """
-    table = layers[layers["layer"] != "total"].fillna("").astype(str)
-    channels, side = _sizes(table.iloc[0]["input_shape"])
-    rows = [{"place": 0, "type": "input", "channels": channels, "side": side, "kernel": "", "parameters": 0}]
-    place = 0
-    for row in table.to_dict("records"):
-        channels, side = _sizes(row["output_shape"])
-        if row["type"] != "Dropout":
-            place += 1
-        here = {"place": place, "channels": channels, "side": side}
-        rows.append(
-            here | {"type": row["type"], "kernel": row["kernel"], "parameters": int(float(row["parameters"]))}
-        )
-        if row["activation"] == "ReLU":
-            rows.append(here | {"type": "ReLU", "kernel": "", "parameters": 0})
-    return pd.DataFrame(rows)
-
-
-def _sizes(shape: str) -> tuple[int, int]:
-    sizes = [int(size) for size in shape.strip("()").split(",")]
-    return sizes[0], sizes[1] if len(sizes) > 1 else 1
-
-
-def _architecture(layers: Table, stem: str | Path, provenance: Any) -> list[Path]:
-    shown = blocks(plotting.read(layers))
-    figure = plotting.new(plotting.PAGE_IN, 2.7)
-    axes = figure.subplots()
-    axes.set_aspect("equal")
-    axes.set_axis_off()
-    unit, right = TALLEST / shown["side"].max(), 0.0
-    for _, here in shown.groupby("place"):
-        right = _map(axes, here, right, unit)
-    axes.set(xlim=(-0.2, right), ylim=(BELOW - 0.3, ABOVE + 0.3))
-    kinds = [kind for kind in COLOURS if kind in set(shown["type"])]
-    handles = [Patch(facecolor=COLOURS[kind], edgecolor=plotting.INK, label=kind) for kind in kinds]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(kinds))
-    return plotting.save(figure, stem, shown, provenance)
-
-
-def _map(axes: Axes, here: pd.DataFrame, x: float, unit: float) -> float:
-    """One block as deep and as high as its map, as wide as its channels, with its slices and words.
-
-    Returns:
-        Where the next one begins.
-    """
-    first = here.iloc[0]
-    is_dense = first["type"] == "Dense"
-    height = max(DENSE_IN * first["channels"], 0.02) if is_dense else unit * first["side"]
-    depth = 0.0 if is_dense else height
-    width = SLICE * 2 if is_dense else WIDEST * first["channels"] / 50
-    left = x
-    for row in here.itertuples():
-        wide = width if row.Index == first.name else SLICE
-        _box(axes, left, wide, height, depth, COLOURS[row.type])
-        left += wide
-    size = first["kernel"].strip("()").replace(",", "×")
-    above = {"input": "input", "Dense": "dense", "Conv2D": f"conv\n{size}", "MaxPool2D": f"pool\n{size}"}
-    below = f"{first['channels']} ×\n{first['side']} × {first['side']}"
-    look: dict[str, Any] = {"ha": "center", "fontsize": 6}
-    axes.text((x + left) / 2, BELOW, str(first["channels"]) if is_dense else below, va="top", **look)
-    axes.text((x + left) / 2, ABOVE, above.get(first["type"], first["type"]), va="bottom", **look)
-    return max(x + PITCH, left + SLANT[0] * depth + GAP)
-
-
-def _box(axes: Axes, x: float, width: float, height: float, depth: float, colour: str) -> None:
-    across, up = SLANT[0] * depth, SLANT[1] * depth
-    low, high, right = -height / 2, height / 2, x + width
-    look: dict[str, Any] = {"facecolor": colour, "edgecolor": plotting.INK, "linewidth": 0.4}
-    faces = [[(x, low), (right, low), (right, high), (x, high)]]
-    if depth:
-        faces.append([(x, high), (right, high), (right + across, high + up), (x + across, high + up)])
-        faces.append([(right, low), (right + across, low + up), (right + across, high + up), (right, high)])
-    for corners in faces:
-        axes.add_patch(Polygon(corners, closed=True, **look))
+    return architecture.draw(layers, stem, provenance)

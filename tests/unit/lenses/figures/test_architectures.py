@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from skyneedle.core import architecture as core_architecture
 from skyneedle.lenses import architecture, networks
 from skyneedle.lenses.figures import architectures, draw
 
@@ -27,7 +28,7 @@ def test_every_module_is_drawn_with_the_shape_it_has(name, figure, tmp_path):
 
 def test_all_slices_of_a_map_have_its_size(tmp_path):
     layers = architecture.layers(networks.build("ou66"))
-    shown = architectures.blocks(layers)
+    shown = core_architecture.blocks(layers)
     assert shown.groupby("place")["side"].nunique().max() == 1
     architectures.fig7(layers, tmp_path / "fig7")
     assert Path(tmp_path / "fig7.svg").read_text().count("conv") == 9
