@@ -22,13 +22,15 @@ from skyneedle.transients.features.pixels import CHANNELS, MASKED, NMAD, SIDE
 
 BLOCK = 256
 APERTURE = 3  # pixels around the middle in which the peak may lie
-CENTROID = 4  # likewise, of the centroid
+SOURCE = 4  # likewise, in which the template's light is measured
 PROBES = ("position", "template", "snr")
 PROBE_COLUMNS = {
-    "position": ("dx", "dy", "dx2", "dy2", "peak_distance"),
+    "position": ("dx", "dy", "dx2", "dy2", "dxdy"),
     "template": ("temp_log_peak", "temp_log_sigma", "temp_centre", "temp_width", "temp_n_bad"),
     "snr": ("log_peak_snr",),
 }
+# Artifacts of the search image alone, which may lie anywhere: the template cannot know of them.
+SEARCH_ONLY = ("cosmic_ray", "hot_pixel", "trail", "noise_peak")
 
 
 def statistics(stamps: np.ndarray) -> pd.DataFrame:
@@ -39,28 +41,24 @@ def statistics(stamps: np.ndarray) -> pd.DataFrame:
 
     Returns:
         peak_snr: greatest pixel within 3 of the middle of the difference, from its median and in its robust
-        standard deviations (0 for an empty one), and the columns of ``PROBE_COLUMNS``: dx and dy are the
-        centroid of what is positive within 4 pixels, in pixels from the middle.
+        standard deviations (0 for an empty one), and the columns of ``PROBE_COLUMNS``: dx and dy are
+        the place of that pixel from the middle.
     """
     stamps = np.asarray(stamps, np.float32)
     diff = _noise_units(stamps[:, CHANNELS.index("diff")])[0]
     temp, temp_good, temp_sigma = _noise_units(stamps[:, CHANNELS.index("temp")])
     rows, columns = np.indices((SIDE, SIDE)) - SIDE // 2
     near = np.hypot(rows, columns) <= APERTURE
-    wide = np.hypot(rows, columns) <= CENTROID
-    peak = diff[:, near].max(axis=1)
-    where = diff[:, wide].argmax(axis=1)
-    light = np.maximum(diff[:, wide], 0).astype(np.float64)
-    total = np.maximum(light.sum(axis=1), 1e-12)
-    dx, dy = light @ columns[wide] / total, light @ rows[wide] / total
+    wide = np.hypot(rows, columns) <= SOURCE
+    peak, where = diff[:, near].max(axis=1), diff[:, near].argmax(axis=1)
+    dx, dy = columns[near][where], rows[near][where]
     in_template = np.maximum(temp[:, wide], 0).astype(np.float64)
     width = in_template @ (rows**2 + columns**2)[wide] / np.maximum(in_template.sum(axis=1), 1e-12)
     return pd.DataFrame(
         {
             "peak_snr": peak,
             "log_peak_snr": np.log(np.maximum(peak, 0.1)),
-            **{"dx": dx, "dy": dy, "dx2": dx**2, "dy2": dy**2},
-            "peak_distance": np.hypot(rows, columns)[wide][where],
+            **{"dx": dx, "dy": dy, "dx2": dx**2, "dy2": dy**2, "dxdy": dx * dy},
             "temp_log_peak": np.log(np.maximum(temp[:, near].max(axis=1), 0.1)),
             "temp_log_sigma": np.log(np.maximum(temp_sigma, 1e-6)),
             "temp_centre": np.arcsinh(temp[:, SIDE // 2, SIDE // 2]),
@@ -131,6 +129,7 @@ def write(
     out: Mapping[str, str | Path],
     metrics_out: str | Path,
     *,
+    truth: Sequence[str | Path] = (),
     n_bootstrap: int = 1000,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
@@ -143,7 +142,10 @@ def write(
         out: parquet of scores (id, label, score, logit) to write for "peak_snr" and each of ``PROBES``: all
             ids of the split. The score is P(artifact) of a logistic regression of the training set, for
             peak_snr with one column, so that it keeps the order of the peaks.
-        metrics_out: JSON to write: ``auc_<name>`` on the testing set with interval, for the labels given.
+        metrics_out: JSON to write: ``auc_<name>`` on the testing set with interval, for the labels given, and
+            where there is truth ``auc_<probe>_search_only``: fitted and judged by the truth, of artifacts on
+            those kinds alone that leave nothing in the template (``SEARCH_ONLY``).
+        truth: of the simulator.
         n_bootstrap: redraws of groups.
         provenance: stored in all files.
     """
@@ -162,4 +164,29 @@ def write(
         found[f"auc_{name}"] = entry | {
             "definition": f"AUC on the testing set of {', '.join(columns[name])} alone"
         }
+    if truth:
+        found |= _search_only(joined, truth, [name for name in out if name in PROBES], n_bootstrap)
     tables.write_json(found | {"provenance": dict(provenance or {})}, metrics_out)
+
+
+def _search_only(
+    joined: pd.DataFrame, truth: Sequence[str | Path], probes: Sequence[str], n_bootstrap: int
+) -> dict[str, Any]:
+    """Areas of the probes where artifacts have nothing to do with what the template shows."""
+    known = scored.truth(truth)[["id", "label", "kind"]]
+    table = joined.drop(columns="label").merge(known, on="id")
+    table = table[(table["label"] == 0) | table["kind"].isin(SEARCH_ONLY)]
+    training, testing = (table["split"].to_numpy() == name for name in ("training", "testing"))
+    label = table["label"].to_numpy(int)
+    found: dict[str, Any] = {}
+    for name in probes:
+        if min(len(set(label[rows])) for rows in (training, testing)) < 2:
+            found[f"auc_{name}_search_only"] = {"value": None, "reason": "too few artifacts of these kinds"}
+            continue
+        logit = fitted(table[list(PROBE_COLUMNS[name])].to_numpy(), label, training)[testing]
+        area = rates.ranking(label[testing], logit).auroc
+        groups = table["group"].to_numpy()[testing]
+        entry = metrics.bootstrap(area, groups, n_bootstrap, generator(0, "search_only", name))
+        words = f"AUC by the truth of {', '.join(PROBE_COLUMNS[name])} alone; only {', '.join(SEARCH_ONLY)}"
+        found[f"auc_{name}_search_only"] = entry | {"definition": words}
+    return found

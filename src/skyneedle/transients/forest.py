@@ -30,9 +30,14 @@ LEAF = -1
 BLOCK = 4096  # candidates that go down all trees at once
 
 
-def ids_hash(ids: np.ndarray) -> str:
-    """Hash of a set of ids whatever their order, 16 hexadecimal digits: models trained on it share it."""
-    return hashlib.sha256(np.sort(np.asarray(ids)).astype("<i8").tobytes()).hexdigest()[:16]
+def training_hash(ids: np.ndarray, labels: np.ndarray) -> str:
+    """Hash of what a model was trained on, ids with their labels whatever their order, 16 hexadecimal digits.
+
+    Networks note the same, so that models can be told to have learnt from the same examples.
+    """
+    order = np.argsort(ids)
+    both = np.stack([np.asarray(ids)[order], np.asarray(labels)[order]]).astype("<i8")
+    return hashlib.sha256(both.tobytes()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -184,8 +189,8 @@ def train(
         "label_positive": "artifact",
         "n_training": len(training),
         "n_dropped": n_chosen - len(training),
-        "ids_hash": ids_hash(training["id"].to_numpy()),
-        "provenance": dict(provenance or {}),
+        "provenance": dict(provenance or {})
+        | {"training_ids": training_hash(training["id"].to_numpy(), truth)},
     }
     save(forest, out, card)
     weighed = pd.DataFrame(

@@ -28,8 +28,7 @@ def test_statistics_by_hand():
     sigma = 1.4826 * np.median(np.abs(diff - median))
     assert found["peak_snr"][0] == pytest.approx((30 - median) / sigma, rel=1e-5)
     assert found["peak_snr"][1] < 5
-    assert found["dx"][0] > 0.3 > abs(found["dy"][0])
-    assert found["peak_distance"][0] == 1
+    assert (found["dx"][0], found["dy"][0], found["dx2"][0]) == (1, 0, 1)
     assert found["temp_log_peak"][0] > np.log(40)
     assert found["temp_n_bad"].tolist() == pytest.approx([0, 0, np.log1p(204)])
 
@@ -71,10 +70,15 @@ def survey(tmp_path):
 
 def test_scores_and_areas(survey, tmp_path):
     out = {name: tmp_path / f"{name}.parquet" for name in ("peak_snr", *baseline.PROBES)}
-    baseline.write(*survey, out, tmp_path / "m.json", n_bootstrap=100)
+    known = pd.read_parquet(survey[2]).rename(columns={"label": "label_true"})
+    kind = np.where(known["label_true"] == 0, "supernova", np.where(known["id"] % 2, "cosmic_ray", "dipole"))
+    known.assign(kind=kind).to_parquet(tmp_path / "truth.parquet")
+    truth = [tmp_path / "truth.parquet"]
+    baseline.write(*survey, out, tmp_path / "m.json", truth=truth, n_bootstrap=100)
     found = json.loads((tmp_path / "m.json").read_text())
     assert found["auc_peak_snr"]["low"] > 0.8
-    for probe in ("template",):
+    assert found["auc_snr_search_only"]["low"] > 0.8
+    for probe in ("template", "template_search_only"):
         area = found[f"auc_{probe}"]
         assert abs(area["value"] - 0.5) < 4 * (area["high"] - area["low"]), probe
     scores = pd.read_parquet(out["peak_snr"])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
+from skyneedle.core import store
 from skyneedle.core.errors import BadSetting, NotACatalogue, NotWeights, OneClassOnly
 from skyneedle.core.metrics import Ranking
 from skyneedle.core.seeds import generator
@@ -74,7 +75,7 @@ def test_scores_are_those_of_scikit_learn(tmp_path):
 
 
 def test_missing_values_are_imputed_with_the_training_median_and_flagged(tmp_path):
-    paths, table, _, part = survey(tmp_path)
+    paths, table, label, part = survey(tmp_path)
     loaded, card = forest.load(trained(tmp_path, paths))
     rows = part == "training"
     place = loaded.names.index("A_REF")
@@ -86,7 +87,9 @@ def test_missing_values_are_imputed_with_the_training_median_and_flagged(tmp_pat
     assert (forest.design(table[60:61], loaded.names, loaded.medians, loaded.flagged)[0, 38:] == 0).all()
     assert card["n_training"] == rows.sum()
     assert card["n_dropped"] == 0
-    assert card["ids_hash"] == forest.ids_hash(table["id"][rows][::-1])
+    assert card["provenance"]["training_ids"] == forest.training_hash(
+        table["id"][rows].to_numpy()[::-1], label[rows][::-1]
+    )
 
 
 def test_faithful_drops_rows_counts_them_and_takes_all_that_is_not_testing(tmp_path):
@@ -178,4 +181,15 @@ def test_the_card_is_plain_json(tmp_path):
     card = json.loads((stem.parent / f"{stem.name}.json").read_text())
     assert card["label_positive"] == "artifact"
     assert card["n_trees"] == 12
-    assert card["provenance"] == {"commit": "abc"}
+    assert card["provenance"]["commit"] == "abc"
+
+
+def test_networks_and_forest_note_their_examples_alike(tmp_path):
+    from skyneedle.transients.training import Sample
+
+    table = pd.DataFrame({"id": np.array([7, 3, 5], np.int64)})
+    store.write(tmp_path / "0.h5", {}, table, {})
+    labels = np.array([1, 0, 0])
+    of_network = Sample(store.DataSet(tmp_path / "0.h5"), np.arange(3), labels).hash()
+    assert forest.training_hash(np.array([3, 5, 7]), np.array([0, 0, 1])) == of_network
+    assert forest.training_hash(np.array([3, 5, 7]), np.array([0, 1, 1])) != of_network

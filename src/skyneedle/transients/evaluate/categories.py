@@ -92,8 +92,9 @@ def write(
         scores: parquet for each method.
         split: parquet with id, group and split.
         out: "categories", "agreement", "histogram" (CSV, with a column method) and "metrics" (JSON: keys
-            ``<method>_category<k>``, ``<method>_category<k>_of_<reference category>``, and
-            ``<method>_intermediate``: the share of scores between 0.2 and 0.8).
+            ``<method>_category<k>``, ``<method>_category<k>_of_<reference category>``,
+            ``<method>_intermediate``: the share of scores between 0.2 and 0.8, and ``<method>_strong``: that
+            of categories 1 and 6).
         reference: the method whose misclassified examples the others are asked about.
         prefix: of the keys.
         labels: parquet (id, label) to judge by; the labels of the scores if left out.
@@ -125,9 +126,11 @@ def write(
     }
     for name, part in parts.items():
         between = metrics.weighted_share((part.scores > INTERMEDIATE[0]) & (part.scores < INTERMEDIATE[1]))
-        found[f"{prefix}{name}_intermediate"] = metrics.bootstrap(
-            between, part.groups, n_bootstrap, generator(0, "intermediate", name)
-        )
+        strong = metrics.weighted_share(np.isin(category(part.labels, part.scores), list(STRONG)))
+        for key, share in (("intermediate", between), ("strong", strong)):
+            found[f"{prefix}{name}_{key}"] = metrics.bootstrap(
+                share, part.groups, n_bootstrap, generator(0, key, name)
+            )
     tables.write_json(found | {"provenance": dict(provenance or {})}, out["metrics"])
 
 
@@ -145,7 +148,8 @@ def write_cases(
     Args:
         cases: for each name ("old_old", "old_new", "new_new") scores, split and labels (None: of the scores).
         out: CSV to write, columns of ``shares`` and case.
-        metrics_out: JSON to write, keys ``<case>_category<k>``.
+        metrics_out: JSON to write, keys ``<case>_category<k>``, and for the last case minus the first
+            ``<last>_minus_<first>_category<k>``.
         n_bootstrap: redraws.
         sets: splits that are judged.
         provenance: stored in the metrics.
@@ -162,7 +166,22 @@ def write_cases(
         for name, table in found.items()
         for i, number in enumerate(table["category"])
     }
+    first, *_, last = found
+    entries |= {
+        f"{last}_minus_{first}_category{k}": _apart(
+            entries[f"{last}_category{k}"], entries[f"{first}_category{k}"]
+        )
+        for k, *_ in CATEGORIES
+    }
     tables.write_json(entries | {"provenance": dict(provenance or {})}, metrics_out)
+
+
+def _apart(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Difference of two shares of different test sets, errors added in quadrature."""
+    value = one["value"] - other["value"]
+    down = np.hypot(one["value"] - one["low"], other["high"] - other["value"])
+    up = np.hypot(one["high"] - one["value"], other["value"] - other["low"])
+    return metrics.interval(value, value - down, value + up, min(one["n"], other["n"]))
 
 
 _NUMBERS = {"value": "share", "low": "low", "high": "high"}

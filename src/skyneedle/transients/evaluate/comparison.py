@@ -22,6 +22,7 @@ DEFINITIONS = {
     "second": "FPR at the MDR, mean over seeds",
     "difference": "FPR of the first minus that of the second, at the MDR, on the same redraws",
     "relative": "(FPR of the second - FPR of the first) / FPR of the second, at the MDR",
+    "ratio": "FPR of the first over FPR of the second, at the MDR",
     "auc_difference": "AUC of the first minus that of the second, on the same redraws",
 }
 
@@ -46,8 +47,8 @@ def paired(
         rng: random stream; a fixed one when left out.
 
     Returns:
-        first, second, difference, relative and auc_difference, each with value, low, high (68 %), n (groups),
-        n_seeds and definition.
+        first, second, difference, relative, ratio and auc_difference, each with value, low, high (68 %), n
+        (groups), n_seeds and definition.
 
     Raises:
         GridMismatch: if the two have no example in common, or labels of different versions.
@@ -59,11 +60,11 @@ def paired(
         fprs, areas = np.empty(2), np.empty(2)
         for i, (offset, drawn) in enumerate(zip((0, len(first)), seeds, strict=True)):
             which, times = np.unique(offset + drawn, return_counts=True)
-            fprs[i] = times @ [rates.fpr_at_mdr(ranked[k], mdr, weights) for k in which] / len(drawn)
-            areas[i] = times @ [ranked[k].auroc(weights) for k in which] / len(drawn)
+            found = [rates.fprs_and_auc(ranked[k], weights, (mdr,)) for k in which]
+            fprs[i], areas[i] = times @ np.array(found) / len(drawn)
         with np.errstate(divide="ignore", invalid="ignore"):
-            relative = (fprs[1] - fprs[0]) / fprs[1]
-        return np.array([*fprs, fprs[0] - fprs[1], relative, areas[0] - areas[1]])
+            ratio = fprs[0] / fprs[1]
+        return np.array([*fprs, fprs[0] - fprs[1], 1 - ratio, ratio, areas[0] - areas[1]])
 
     entry = redrawn(measure, parts[0].groups, (len(first), len(second)), n_bootstrap, rng)
     counts = {"n_seeds": [len(first), len(second)], "n_examples": len(parts[0].ids), "mdr": mdr}
@@ -134,8 +135,8 @@ def write_paired(
         second: likewise.
         split: parquet with id, group and split.
         out: JSON to write, keys ``<first>_minus_<second>``, ``relative_<first>_<second>``,
-            ``auc_<first>_minus_<second>``, ``fpr_<first>`` and ``fpr_<second>``, with ``_<version>`` for
-            other labels than those of the scores.
+            ``ratio_<first>_<second>``, ``auc_<first>_minus_<second>``, ``fpr_<first>`` and ``fpr_<second>``,
+            with ``_<version>`` for other labels than those of the scores.
         cards: of the trained models: they must have been trained on the same ids.
         labels: parquet (id, label) by name of the version.
         truth: of the simulator, for the version "truth".
@@ -151,6 +152,7 @@ def write_paired(
         "second": f"fpr_{second[0]}",
         "difference": f"{first[0]}_minus_{second[0]}",
         "relative": f"relative_{first[0]}_{second[0]}",
+        "ratio": f"ratio_{first[0]}_{second[0]}",
         "auc_difference": f"auc_{first[0]}_minus_{second[0]}",
     }
     found: dict[str, Any] = {}
@@ -170,7 +172,10 @@ def check_same_ids(cards: Sequence[str | Path]) -> None:
     Raises:
         GridMismatch: names two that differ.
     """
-    hashes = {str(path): json.loads(Path(path).read_text()).get("ids_hash") for path in cards}
+    hashes = {
+        str(path): json.loads(Path(path).read_text()).get("provenance", {}).get("training_ids")
+        for path in cards
+    }
     known = {path: value for path, value in hashes.items() if value}
     for path, value in known.items():
         first = next(iter(known))
@@ -243,8 +248,7 @@ def _of_seeds(parts: Sequence[Scored], n_bootstrap: int, rng: np.random.Generato
     ranked = [rates.ranking(part.labels, part.scores) for part in parts]
 
     def measure(weights: np.ndarray, seeds: Sequence[np.ndarray]) -> np.ndarray:
-        both = [[rates.fpr_at_mdr(ranked[k], MDR, weights), ranked[k].auroc(weights)] for k in seeds[0]]
-        return np.mean(both, axis=0)
+        return np.mean([rates.fprs_and_auc(ranked[k], weights) for k in seeds[0]], axis=0)
 
     entry = redrawn(measure, parts[0].groups, (len(parts),), n_bootstrap, rng)
     return {

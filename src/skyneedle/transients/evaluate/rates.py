@@ -32,9 +32,11 @@ MOST_POINTS = 400  # of a curve that is drawn
 GOLDSTEIN = ((0.03, 0.038), (0.04, 0.024), (0.05, 0.016))  # (MDR, FPR): Goldstein et al. 2015, Fig. 7
 DEFINITIONS = {
     "auc": "area under the ROC curve",
-    "fpr_at_mdr": "least share of artifacts kept where no more of the non-artifacts are lost, ties counted against",
+    "fpr_at_mdr": "least share of artifacts kept where no more non-artifacts are lost, ties counted against",
     "mdr": "share of non-artifacts called artifacts",
     "fpr": "share of artifacts called non-artifacts",
+    "tpr": "share of non-artifacts called so",
+    "tnr": "share of artifacts called so",
     "accuracy": "share of rightly classified candidates",
     "purity": "share of non-artifacts among what is kept, for so many artifacts to one non-artifact",
 }
@@ -67,10 +69,22 @@ def fpr_at_mdr(ranked: Ranking, mdr: float = MDR, weights: np.ndarray | None = N
 
     Candidates of one score stay together and no line is drawn between thresholds, so ties count against.
     """
-    kept, wrong = ranked.counts(weights)
+    return fprs_and_auc(ranked, weights, (mdr,))[0]
+
+
+def fprs_and_auc(
+    ranked: Ranking, weights: np.ndarray | None = None, mdrs: Sequence[float] = (MDR,)
+) -> list[float]:
+    """``fpr_at_mdr`` at each of some rates, then the area under the curve, from one pass over the candidates;
+    NaN for weights that leave one class only."""
+    return _of_counts(*ranked.counts(weights), mdrs)
+
+
+def _of_counts(kept: np.ndarray, wrong: np.ndarray, mdrs: Sequence[float]) -> list[float]:
     if not kept[-1] or not wrong[-1]:
-        return float("nan")
-    return float(wrong[_first(kept, mdr)] / wrong[-1])
+        return [float("nan")] * (len(mdrs) + 1)
+    across, up = np.append(0, wrong) / wrong[-1], np.append(0, kept) / kept[-1]
+    return [*(float(across[1 + _first(kept, mdr)]) for mdr in mdrs), float(np.trapezoid(up, across))]
 
 
 def threshold_at_mdr(labels: np.ndarray, scores: np.ndarray, mdr: float = MDR) -> float:
@@ -139,6 +153,32 @@ def confusion_table(part: Scored, threshold: float = HALF) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def write_confusion(
+    scores: Mapping[str, str | Path],
+    split: str | Path,
+    out: str | Path,
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    labels: str | Path | None = None,
+) -> None:
+    """Write ``confusion_table`` of all methods on the testing set as CSV, with a column method.
+
+    Args:
+        scores: parquet for each method.
+        split: see ``choose_and_judge``.
+        out: CSV to write.
+        thresholds: by method; 0.5, as in Fig. 11, where there is none.
+        labels: parquet (id, label) to judge by; the labels of the scores if left out.
+    """
+    version = None if labels is None else pd.read_parquet(labels)
+    found = []
+    for method, path in scores.items():
+        part = scored.read(path, split, ("testing",), version)
+        table = confusion_table(part, (thresholds or {}).get(method, HALF))
+        found.append(_first_columns(table, method=method))
+    tables.write_csv(pd.concat(found, ignore_index=True), out)
+
+
 def judge(
     part: Scored,
     threshold: float,
@@ -157,8 +197,8 @@ def judge(
 
     Returns:
         For each metric value, low, high (68 %), n (groups), n_artifacts, n_non_artifacts and definition:
-        auc, fpr_at_mdr03, fpr_at_mdr04, fpr_at_mdr05; mdr, fpr, accuracy and purity_<a>_to_1 at the threshold;
-        mdr, fpr and accuracy with ``_at_half``.
+        auc, fpr_at_mdr03, fpr_at_mdr04, fpr_at_mdr05; mdr, fpr, tpr, tnr, accuracy and purity_<a>_to_1 at the
+        threshold; the first five of these with ``_at_half``.
 
     Raises:
         OneClassOnly: if the labels are of one class.
@@ -166,19 +206,23 @@ def judge(
     """
     ranked = ranking(part.labels, part.scores)
     purities = {f"purity_{a:g}_to_1": 1 / (1 + a) for a in artifacts_per_real}
-    of_counts = ("mdr", "fpr", "accuracy")
+    of_counts = ("mdr", "fpr", "tpr", "tnr", "accuracy")
     at_mdr = [f"fpr_at_mdr{100 * mdr:02.0f}" for mdr in MDRS]
     names = ["auc", *at_mdr, *of_counts, *purities, *(f"{name}_at_half" for name in of_counts)]
 
+    # How many distinct scores, from the least on, are below a threshold.
+    places = [int(np.searchsorted(-ranked.thresholds, t)) for t in (threshold, HALF)]
+
     def measure(weights: np.ndarray) -> np.ndarray:
-        at, at_half = (confusion(part.labels, part.scores, t, weights) for t in (threshold, HALF))
+        kept, wrong = ranked.counts(weights)
+        at, at_half = (_confusion_of_counts(kept, wrong, place) for place in places)
+        *fprs, area = _of_counts(kept, wrong, MDRS)
         return np.array(
             [
-                ranked.auroc(weights),
-                *(fpr_at_mdr(ranked, mdr, weights) for mdr in MDRS),
-                *(missed_detection_rate(at), false_positive_rate(at), at.accuracy),
+                *(area, *fprs),
+                *_five(at),
                 *(at.purity(prevalence) for prevalence in purities.values()),
-                *(missed_detection_rate(at_half), false_positive_rate(at_half), at_half.accuracy),
+                *_five(at_half),
             ]
         )
 
@@ -191,6 +235,16 @@ def judge(
         | counts
         for i, name in enumerate(names)
     }
+
+
+def _confusion_of_counts(kept: np.ndarray, wrong: np.ndarray, place: int) -> Confusion:
+    true, false = (float(counts[place - 1]) if place else 0.0 for counts in (kept, wrong))
+    return Confusion(true, false, float(kept[-1]) - true, float(wrong[-1]) - false)
+
+
+def _five(counts: Confusion) -> tuple[float, ...]:
+    mdr, fpr = missed_detection_rate(counts), false_positive_rate(counts)
+    return mdr, fpr, 1 - mdr, 1 - fpr, counts.accuracy
 
 
 def definition(name: str) -> str:

@@ -22,6 +22,7 @@ from skyneedle.transients.evaluate.scored import Scored
 
 LEAST_VOTES = 3
 LEAST_MARGIN = 2  # votes of the majority minus those of the minority
+HIGH_SNR = 10.0  # in the difference image
 REAL_BOGUS = 0.3  # from which on a detection is sent out
 N_BINS = 40
 
@@ -85,6 +86,7 @@ def judge(
     as_is: Scored,
     retrained: Scored,
     unanimous: np.ndarray,
+    snr: np.ndarray | None = None,
     n_bootstrap: int = 1000,
     rng: np.random.Generator | None = None,
 ) -> dict[str, Interval]:
@@ -94,6 +96,7 @@ def judge(
         as_is: scores of the network that was trained on the other survey, labels of the majority.
         retrained: of the one trained on this survey, same examples.
         unanimous: whether all observers agreed, shape (example,).
+        snr: of the detections, shape (example,); for the last row.
         n_bootstrap: redraws.
         rng: random stream.
 
@@ -102,7 +105,9 @@ def judge(
         mdr_retrained, fpr_retrained, mdr_gain (as is minus retrained), auc_as_is, auc_retrained,
         cleanliness_retrained, unanimous_good, unanimous_bad (shares), mean_good_consensus,
         mean_good_disagreed, mean_bad_consensus, mean_bad_disagreed (real/bogus scores of the retrained
-        network) and good_difference, bad_difference (consensus minus disagreed). NaN where a class is empty.
+        network), good_difference, bad_difference (consensus minus disagreed) and
+        unanimous_high_snr_minus_all (share of unanimous votes at an SNR above 10, minus that of all). NaN
+        where a class is empty.
 
     Raises:
         GridMismatch: if the two are not of the same examples.
@@ -129,13 +134,16 @@ def judge(
         "mean_bad_consensus": metrics.weighted_share(real_bogus, bad & unanimous),
         "mean_bad_disagreed": metrics.weighted_share(real_bogus, bad & ~unanimous),
     }
-    names = [*statistics, "mdr_gain", "good_difference", "bad_difference"]
+    high = np.zeros(len(good), bool) if snr is None else np.asarray(snr) > HIGH_SNR
+    agreed, agreed_high = metrics.weighted_share(unanimous), metrics.weighted_share(unanimous, high)
+    names = [*statistics, "mdr_gain", "good_difference", "bad_difference", "unanimous_high_snr_minus_all"]
 
     def measure(weights: np.ndarray) -> np.ndarray:
         found = {name: statistic(weights) for name, statistic in statistics.items()}
         found["mdr_gain"] = found["mdr_as_is"] - found["mdr_retrained"]
         for kind in ("good", "bad"):
             found[f"{kind}_difference"] = found[f"mean_{kind}_consensus"] - found[f"mean_{kind}_disagreed"]
+        found["unanimous_high_snr_minus_all"] = agreed_high(weights) - agreed(weights)
         return np.array([found[name] for name in names])
 
     entry = metrics.bootstrap(measure, as_is.groups, n_bootstrap, rng)
@@ -156,6 +164,7 @@ def write(
     split: str | Path,
     out: Mapping[str, str | Path],
     *,
+    features: str | Path | None = None,
     n_bootstrap: int = 1000,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
@@ -168,6 +177,7 @@ def write(
         split: of this survey: id, group and split.
         out: "curves" (Fig. 12) and "histogram" (Fig. 13), parquet or CSV by their ending, and "metrics",
             JSON: as of ``judge``, and n_good, n_bad, bad_over_good and n_rated of all candidates voted on.
+        features: parquet with id and SNR, for the share of unanimous votes at high SNR.
         n_bootstrap: redraws.
         provenance: stored in the metrics.
     """
@@ -176,7 +186,12 @@ def write(
         _of_tagged(scored.read(path, split, ("testing",)), tagged) for path in (as_is, retrained)
     )
     unanimous = tagged.set_index("id")["unanimous"].loc[first.ids].to_numpy(bool)
-    found: dict[str, Any] = {**judge(first, second, unanimous, n_bootstrap, generator(0, "survey"))}
+    snr = None
+    if features is not None:
+        snr = (
+            pd.read_parquet(features, columns=["id", "SNR"]).set_index("id")["SNR"].loc[first.ids].to_numpy()
+        )
+    found: dict[str, Any] = {**judge(first, second, unanimous, snr, n_bootstrap, generator(0, "survey"))}
     n_bad = int((tagged["label"] == 1).sum())
     n_good = len(tagged) - n_bad
     found |= {"n_rated": {"value": int(pd.read_parquet(votes)["id"].nunique())}}

@@ -50,11 +50,11 @@ def measure(stamps: np.ndarray) -> np.ndarray:
         return np.empty((0, len(PIXEL_FEATURES)), np.float32)
     found: dict[str, np.ndarray] = {}
     template, difference = (stamps[:, CHANNELS.index(name)].astype(np.float64) for name in ("temp", "diff"))
-    good = _good(difference)
-    found |= _counted(_noise_units(template), _noise_units(difference))
+    template_good, good = _good(template), _good(difference)
+    found |= _counted(_noise_units(template, template_good), _noise_units(difference, good))
     found |= _on_scaled(difference, good)
     found["MASKFRAC"] = 1 - good.mean(axis=(1, 2))
-    found["FLUX_RATIO"] = _flux_ratio(template, difference)
+    found["FLUX_RATIO"] = _flux_ratio(np.where(template_good, template, 0), np.where(good, difference, 0))
     return np.stack([found[name] for name in PIXEL_FEATURES], axis=1).astype(np.float32)
 
 
@@ -63,14 +63,14 @@ def _good(plane: np.ndarray) -> np.ndarray:
     return np.isfinite(plane) & ((size == 0) | (size >= MASKED))
 
 
-def _noise_units(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _noise_units(plane: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Means of 2 x 2 pixels in standard deviations from their median, (n, 25, 25), and which of them count.
 
     The last row and column are left out. Bad pixels add nothing to their bin, as in the published code; a bin
     that comes to nothing does not count.
     """
     half = SIDE // 2
-    filled = np.where(_good(plane), plane, 0)[:, : 2 * half, : 2 * half]
+    filled = np.where(good, plane, 0)[:, : 2 * half, : 2 * half]
     bins = 0.25 * (filled[:, ::2, ::2] + filled[:, 1::2, ::2] + filled[:, ::2, 1::2] + filled[:, 1::2, 1::2])
     counts = np.abs(bins) >= MASKED
     flat, flat_counts = bins.reshape(len(bins), -1), counts.reshape(len(bins), -1)
@@ -161,9 +161,7 @@ def _lacosmic(scaled: np.ndarray) -> np.ndarray:
 def _flux_ratio(template: np.ndarray, difference: np.ndarray) -> np.ndarray:
     """Aperture flux of the difference over that of the template, minus one in the template's sign."""
     weights = aperture(APERTURE_PX)
-    of_difference, of_template = (
-        np.einsum("nij,ij->n", np.where(_good(plane), plane, 0), weights) for plane in (difference, template)
-    )
+    of_difference, of_template = (np.einsum("nij,ij->n", plane, weights) for plane in (difference, template))
     return _over(of_difference - of_template, np.abs(of_template))
 
 

@@ -43,7 +43,7 @@ def write(
         shards: of the data set.
         pixels: "stamps" measures pixel features on the stamps; "catalogue" takes those that the survey
             published, as the paper did, whose networks saw 8-bit stamps while its forest had features of the
-            FITS files; where all of these columns are empty, stamps are measured.
+            FITS files; a column that is empty in a shard is measured all the same.
         workers: processes.
         provenance: stored in the file, beside the number of candidates with a missing value by feature.
 
@@ -75,13 +75,12 @@ def of_shard(path: str | Path, pixels: str = "stamps") -> pd.DataFrame:
     if pixels == "catalogue" and not named:
         raise BadSetting(f"{path}: has no catalogue to take pixel features from; measure them on the stamps.")
     published = {name: named[name] for name in PIXEL_FEATURES if pixels == "catalogue"}
-    # A simulated catalogue leaves these columns empty: they follow from its stamps.
-    if pixels == "stamps" or all(np.isnan(values).all() for values in published.values()):
+    # A simulated catalogue leaves such columns empty: they follow from its stamps.
+    columns = {name: values for name, values in published.items() if not np.isnan(values).all()}
+    if len(columns) < len(PIXEL_FEATURES):
         measured = [np.empty((0, len(PIXEL_FEATURES)), np.float32)]
         measured += [measure(stamps) for _, stamps in data.blocks("stamps", BLOCK)]
-        columns = dict(zip(PIXEL_FEATURES, np.concatenate(measured).T, strict=True))
-    else:
-        columns = published
+        columns = dict(zip(PIXEL_FEATURES, np.concatenate(measured).T, strict=True)) | columns
     columns |= {name: named[name] for name in CATALOGUE_FEATURES if named}
     table = pd.DataFrame({"id": data.table["id"].to_numpy(np.int64)} | columns)
     return table.assign(complete=table.notna().all(axis=1).to_numpy())

@@ -69,6 +69,8 @@ def test_files(tmp_path):
     assert sum(shares) == pytest.approx(1)
     of_one = [found[f"phase1_forest_category{k}_of_1"]["value"] for k in (1, 2, 3)]
     assert sum(of_one) == pytest.approx(1)
+    strong = found["phase1_cnn1_category1"]["value"] + found["phase1_cnn1_category6"]["value"]
+    assert found["phase1_cnn1_strong"]["value"] == pytest.approx(strong)
     scores = pd.read_parquet(paths["cnn1"]).merge(table[["id", "split"]], on="id")
     between = scores[scores["split"] == "testing"]["score"].between(0.2, 0.8, inclusive="neither")
     assert found["phase1_cnn1_intermediate"]["value"] == pytest.approx(between.mean())
@@ -91,4 +93,7 @@ def test_cases_of_table_5(tmp_path):
     found = json.loads((tmp_path / "m.json").read_text())
     assert found["old_old_category1"]["value"] > 0
     assert found["old_new_category1"]["value"] == found["old_new_category6"]["value"] == 0
+    apart = found["old_new_minus_old_old_category1"]
+    assert apart["value"] == -found["old_old_category1"]["value"]
+    assert apart["low"] == pytest.approx(-found["old_old_category1"]["high"])
     assert pd.read_csv(tmp_path / "t.csv").groupby("case")["share"].sum().tolist() == pytest.approx([1, 1])

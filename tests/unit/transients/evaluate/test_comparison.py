@@ -33,6 +33,7 @@ def test_values_are_means_over_seeds(parts):
     assert found["first"]["value"] == pytest.approx(fprs["good"])
     assert found["difference"]["value"] == pytest.approx(fprs["good"] - fprs["bad"])
     assert found["relative"]["value"] == pytest.approx(1 - fprs["good"] / fprs["bad"])
+    assert found["ratio"]["value"] == pytest.approx(1 - found["relative"]["value"])
     assert found["difference"]["high"] < 0
     assert found["auc_difference"]["low"] > 0
     assert 0 < found["relative"]["low"] < found["relative"]["value"] < found["relative"]["high"] <= 1
@@ -57,8 +58,8 @@ def test_only_common_examples_are_compared(parts):
 
 def test_models_must_have_seen_the_same_ids(tmp_path):
     cards = [tmp_path / f"{k}.json" for k in range(3)]
-    for path, content in zip(cards, ({"ids_hash": "a"}, {}, {"ids_hash": "b"}), strict=True):
-        path.write_text(json.dumps(content))
+    for path, content in zip(cards, ({"training_ids": "a"}, {}, {"training_ids": "b"}), strict=True):
+        path.write_text(json.dumps({"provenance": content}))
     comparison.check_same_ids(cards[:2])
     with pytest.raises(GridMismatch, match="trained on ids b"):
         comparison.check_same_ids(cards)

@@ -109,6 +109,8 @@ def test_judging_gives_purity_at_each_prevalence():
     assert judged["fpr"]["value"] == pytest.approx(0.2)
     for a in (1, 7, 11, 100):
         assert judged[f"purity_{a}_to_1"]["value"] == pytest.approx(0.9 / (0.9 + 0.2 * a))
+    assert judged["tpr"]["value"] == pytest.approx(0.9)
+    assert judged["tnr_at_half"]["value"] == pytest.approx(0.8)
     assert judged["accuracy_at_half"]["value"] == pytest.approx(0.85)
     # Nine tenths of the non-artifacts are at 0.1; to lose fewer, the rest must be kept with all artifacts.
     assert [judged[f"fpr_at_mdr{mdr}"]["value"] for mdr in ("03", "04", "05")] == [1, 1, 1]
@@ -116,6 +118,23 @@ def test_judging_gives_purity_at_each_prevalence():
         assert entry["low"] <= entry["value"] <= entry["high"]
         assert entry["definition"]
         assert (entry["n"], entry["n_artifacts"], entry["n_non_artifacts"]) == (200, 100, 100)
+
+
+def test_judging_counts_as_the_plain_functions_do():
+    rng = np.random.default_rng(6)
+    labels, scores = rng.integers(0, 2, 500), np.round(rng.random(500), 2)
+    scores[:5] = 0.5  # at the threshold: artifacts
+    part = Scored(np.arange(500), labels, scores, np.arange(500))
+    for threshold in (0.0, 0.37, 0.5, 0.999, 2.0):
+        judged = rates.judge(part, threshold, 5)
+        for ending, at in (("", threshold), ("_at_half", 0.5)):
+            counts = rates.confusion(labels, scores, at)
+            assert judged[f"mdr{ending}"]["value"] == pytest.approx(rates.missed_detection_rate(counts))
+            assert judged[f"fpr{ending}"]["value"] == pytest.approx(rates.false_positive_rate(counts))
+            assert judged[f"accuracy{ending}"]["value"] == pytest.approx(counts.accuracy)
+    ranked = rates.ranking(labels, scores)
+    assert judged["auc"]["value"] == pytest.approx(ranked.auroc())
+    assert judged["fpr_at_mdr04"]["value"] == rates.fpr_at_mdr(ranked, 0.04)
 
 
 def test_intervals_widen_when_groups_share_their_fate():
@@ -200,3 +219,13 @@ def test_curves_of_all_methods_and_labels(tmp_path):
 
 def test_goldstein_s_points():
     assert rates.GOLDSTEIN == ((0.03, 0.038), (0.04, 0.024), (0.05, 0.016))
+
+
+def test_confusion_of_all_methods(tmp_path):
+    table, split = made.survey(tmp_path)
+    paths = {name: made.scores(table, tmp_path / f"{name}.parquet", s) for name, s in (("a", 3), ("b", 1))}
+    rates.write_confusion(paths, split, tmp_path / "c.csv", thresholds={"a": 0.0})
+    found = pd.read_csv(tmp_path / "c.csv")
+    assert found.groupby("method")["n"].sum().tolist() == [(table["split"] == "testing").sum()] * 2
+    of_a = found[found["method"] == "a"].set_index("cell")["n"]
+    assert of_a["true_positives"] == of_a["false_positives"] == 0  # everything is at or above zero

@@ -40,7 +40,10 @@ def example():
 
 def test_numbers_by_hand():
     (as_is, retrained), unanimous = example()
-    found = {name: entry["value"] for name, entry in survey.judge(as_is, retrained, unanimous, 20).items()}
+    snr = np.array([20, 5, 5, 20, 5, 5, 5, 5, 20, 20.0])
+    found = {
+        name: entry["value"] for name, entry in survey.judge(as_is, retrained, unanimous, snr, 20).items()
+    }
     assert found["mdr_as_is_consensus"] == pytest.approx(2 / 3)  # 0.9 and 0.8 are below a real/bogus of 0.3
     assert found["mdr_as_is"] == 0.5
     assert found["fpr_as_is"] == pytest.approx(1 / 6)
@@ -53,6 +56,7 @@ def test_numbers_by_hand():
     assert found["mean_good_consensus"] == pytest.approx((0.9 + 0.9 + 0.8) / 3)
     assert found["mean_good_disagreed"] == pytest.approx(0.6)
     assert found["mean_bad_disagreed"] == pytest.approx((0.4 + 0.25) / 2)
+    assert found["unanimous_high_snr_minus_all"] == pytest.approx(1 / 4 - 7 / 10)
     assert found["good_difference"] == pytest.approx((0.9 + 0.9 + 0.8) / 3 - 0.6)
 
 
@@ -72,7 +76,7 @@ def test_fig_12_and_13():
 def test_other_candidates_are_refused():
     (as_is, retrained), unanimous = example()
     with pytest.raises(GridMismatch, match="not of the same"):
-        survey.judge(as_is, retrained.chosen(slice(1, None)), unanimous, 5)
+        survey.judge(as_is, retrained.chosen(slice(1, None)), unanimous, None, 5)
 
 
 def test_files(tmp_path):
@@ -89,10 +93,14 @@ def test_files(tmp_path):
     as_is = made.scores(table, tmp_path / "a.parquet", 0.5)
     retrained = made.scores(table, tmp_path / "r.parquet", 4, seed=2)
     out = {"curves": tmp_path / "c.parquet", "histogram": tmp_path / "h.csv", "metrics": tmp_path / "m.json"}
-    survey.write(as_is, retrained, tmp_path / "votes.parquet", split, out, n_bootstrap=20)
+    features = tmp_path / "f.parquet"
+    pd.DataFrame({"id": table["id"], "SNR": np.linspace(5, 20, len(table))}).to_parquet(features)
+    votes = tmp_path / "votes.parquet"
+    survey.write(as_is, retrained, votes, split, out, features=features, n_bootstrap=20)
     found = json.loads(out["metrics"].read_text())
     assert found["mdr_retrained"]["value"] < found["mdr_as_is"]["value"]
     assert found["mdr_gain"]["low"] > 0
+    assert found["unanimous_high_snr_minus_all"]["value"] == 0
     assert found["unanimous_good"]["value"] == 1  # of three votes two to one is left out
     assert found["n_rated"]["value"] == len(table)
     assert found["n_good"]["value"] + found["n_bad"]["value"] < len(table)

@@ -80,3 +80,9 @@ def test_empty_pixel_columns_of_a_catalogue_are_measured_on_the_stamps(tmp_path)
     attributes = {"channels": list(CHANNELS), "catalogue_columns": ORDER}
     store.write(path, arrays, pd.DataFrame({"id": np.arange(5)}), attributes)
     pd.testing.assert_frame_equal(table.of_shard(path, "catalogue"), table.of_shard(path, "stamps"))
+    # One column that is there is taken, the others are measured.
+    arrays["catalogue"][:, ORDER.index("MASKFRAC")] = 0.25
+    store.write(path, arrays, pd.DataFrame({"id": np.arange(5)}), attributes)
+    found = table.of_shard(path, "catalogue")
+    assert (found["MASKFRAC"] == 0.25).all()
+    pd.testing.assert_series_equal(found["LACOSMIC"], table.of_shard(path)["LACOSMIC"])
