@@ -65,3 +65,22 @@ def test_review_page_and_score_tool():
     lines = run("bench_transients_review.py", "--alerts", "4").splitlines()
     assert [line.split(":")[0].split(",")[0] for line in lines[:5]] == ["answer", *["picture"] * 3, "alerts"]
     assert lines[-1].startswith("peak memory")
+
+
+def test_transients_loading():
+    said = run("bench_transients_loading.py", "--stamps", "60", "--repetitions", "1")
+    rows = [line.split() for line in said.splitlines() if line.startswith(("fits", "gif"))]
+    assert [row[:2] for row in rows] == [["fits", "60"], ["gif", "60"]]
+    assert all(float(value) > 0 for row in rows for value in row[2:])
+
+
+def test_transients_training():
+    words = "--networks cnn1 cnn4 --batch 2 --gpu-batch 2 --repetitions 1 --threads 1"
+    said = run("bench_transients_training.py", *words.split())
+    rows = [line.split() for line in said.splitlines() if line.startswith("cnn")]
+    kinds = [(p, maps) for p in ("float32", "bfloat16") for maps in ("contiguous", "channels-last")]
+    for name in ("cnn1", "cnn4"):
+        assert [(row[2], row[3]) for row in rows if row[:2] == [name, "cpu"]] == kinds
+    assert all(float(value) > 0 for row in rows for value in row[5:])
+    assert {row[6] for row in rows if row[2:4] == ["float32", "contiguous"]} == {"1.00"}
+    assert "Scaling: " in said

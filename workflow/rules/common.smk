@@ -80,7 +80,22 @@ def survey(name):
     return {**lenses["simulate"], **own, "recipe": lenses["recipe"]}
 
 
-def real_images(name, names):
+def real_sets():
+    """Sets of real images; compound lenses, layers and sets with a survey of their own are always simulated."""
+    if config["lenses"]["images"]["source"] == "simulated":
+        return []
+    own = {"content", "layers", "simulate"}
+    return [
+        name for name, item in config["lenses"]["sets"].items() if not own & set(item)
+    ]
+
+
+def told(name):
+    """A set of single lenses or, where it is real, the audit set: kinds, and the light of sources, are known."""
+    return "audit" if name in real_sets() else name
+
+
+def real_images(name):
     """Tree, catalogue and place of one set of real images; those of one tree follow each other by first_id."""
     lenses = config["lenses"]
 
@@ -100,7 +115,7 @@ def real_images(name, names):
     item = lenses["sets"][name]
     before = [
         lenses["sets"][one]["n_examples"]
-        for one in names
+        for one in real_sets()
         if tree(one) == tree(name)
         and lenses["sets"][one]["first_id"] < item["first_id"]
     ]

@@ -1,19 +1,8 @@
 # Strong gravitational lenses (wilde2022): simulate or convert -> figures of the data.
 
 LENSES = config["lenses"]
-# Compound lenses, layers, and sets with a survey of their own are simulated in any case.
-REAL_SETS = [
-    name
-    for name, item in LENSES["sets"].items()
-    if LENSES["images"]["source"] != "simulated"
-    and not {"content", "layers", "simulate"} & set(item)
-]
-REAL_IMAGES = {name: real_images(name, REAL_SETS) for name in REAL_SETS}
-
-
-def told(name):
-    """A set of single lenses or, where it is real, the audit set: kinds, and the light of sources, are known."""
-    return "audit" if name in REAL_SETS else name
+REAL_SETS = real_sets()
+REAL_IMAGES = {name: real_images(name) for name in REAL_SETS}
 
 
 rule simulate_lenses:

@@ -151,8 +151,8 @@ rule train_transients:
         weights="<results>/transients/models/{case}/{network}/seed{seed}.safetensors",
         last="<results>/transients/models/{case}/{network}/seed{seed}.last.safetensors",
         card="<results>/transients/models/{case}/{network}/seed{seed}.json",
-        history="<results>/transients/models/{case}/{network}/seed{seed}.csv",
-        timing="<results>/transients/models/{case}/{network}/seed{seed}.timing.csv",
+        history="<results>/transients/models/{case}/{network}/seed{seed}.history.csv",
+        timing="<results>/transients/models/{case}/{network}/seed{seed}.history.timing.csv",
     log:
         "<logs>/train_transients/{case}_{network}_{seed}.log",
     benchmark:

@@ -2,16 +2,16 @@
 
 TRANSIENT_METRIC = "<results>/transients/metrics"
 TRANSIENT_TABLE = "<results>/transients/tables"
-BASELINES = ["peak_snr"]
-SEEDS = {name: item.get("seeds", 1) for name, item in TRANSIENT_NETWORKS.items()}
-SEEDS["forest"] = SEEDS[MAIN_TRANSIENT]
+PROBES = ["position", "template", "snr"]  # what should tell nothing, or little
+TRAINED_AGAIN = {name: item.get("seeds", 1) for name, item in TRANSIENT_NETWORKS.items()}
+TRAINED_AGAIN["forest"] = TRAINED_AGAIN[MAIN_TRANSIENT]
 # In every case: the methods, and with how many trainings each.
 TRANSIENT_METHODS = {
-    "phase1": {name: 1 for name in [*TRANSIENT_NETWORKS, "forest", *BASELINES]},
-    "phase2": {name: SEEDS.get(name, 1) for name in [*SEEDS, *BASELINES]},
-    "phase2_given": {name: SEEDS[name] for name in [MAIN_TRANSIENT, "forest"]},
+    "phase1": {name: 1 for name in TRAINED_AGAIN},
+    "phase2": TRAINED_AGAIN,
+    "phase2_given": {name: TRAINED_AGAIN[name] for name in [MAIN_TRANSIENT, "forest"]},
 }
-TRANSIENT_JUDGED = {
+TRANSIENT_VERSIONS = {
     "given": "<results>/transients/labels/given.parquet",
     "relabelled": "<results>/transients/labels/relabelled.parquet",
 }
@@ -28,42 +28,258 @@ def all_transient_scores(case, method):
     ]
 
 
-rule peak_snr_transients:
+def transient_cards(case):
+    """Cards of what the comparison of a case is between, which must have seen the same examples."""
+    return expand(
+        f"<results>/transients/models/{case}/{{method}}/seed0.json",
+        method=[MAIN_TRANSIENT, "forest"],
+    )
+
+
+def judged_methods(case):
+    return [*TRANSIENT_METHODS[case], "peak_snr"]
+
+
+rule baseline_transients:
     input:
         shards=triplets("des"),
+        split=lambda wildcards: transient_split(wildcards.case),
         labels=lambda wildcards: transient_labels(wildcards.case),
     output:
-        "<results>/transients/scores/{case}/peak_snr/seed0.parquet",
+        **{
+            name: f"<results>/transients/scores/{{case}}/{name}/seed0.parquet"
+            for name in ["peak_snr", *PROBES]
+        },
+        metrics=f"{TRANSIENT_METRIC}/{{case}}_probes.json",
     log:
-        "<logs>/peak_snr_transients/{case}.log",
+        "<logs>/baseline_transients/{case}.log",
     conda:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        code=code("transients/peak_snr.py"),
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/baseline.py"),
     script:
-        "../../scripts/transients/peak_snr.py"
+        "../../scripts/transients/baseline.py"
 
 
-rule judge_transients:
+for _case in ["phase1", "phase2"]:
+
+    rule:
+        name:
+            f"judge_transients_{_case}"
+        input:
+            scores=[transient_scores(_case, name) for name in judged_methods(_case)],
+            split=transient_split(_case),
+            truth=triplets("des", "truth", "parquet"),
+            **TRANSIENT_VERSIONS,
+        output:
+            metrics=expand(
+                f"{TRANSIENT_METRIC}/{_case}_{{name}}.json", name=judged_methods(_case)
+            ),
+            points=expand(
+                f"{TRANSIENT_METRIC}/operating_point_{_case}_{{name}}.json",
+                name=judged_methods(_case),
+            ),
+        log:
+            f"<logs>/judge_transients_{_case}.log",
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        params:
+            cfg=TRANSIENTS["evaluate"],
+            code=code("transients/judge.py"),
+        script:
+            "../../scripts/transients/judge.py"
+
+    METRICS += expand(
+        f"{TRANSIENT_METRIC}/{_case}_{{name}}.json", name=judged_methods(_case)
+    )
+
+
+rule curves_transients:
     input:
         scores=lambda wildcards: [
-            transient_scores(wildcards.case, method)
-            for method in TRANSIENT_METHODS[wildcards.case]
+            transient_scores(wildcards.case, name)
+            for name in judged_methods(wildcards.case)
         ],
         split=lambda wildcards: transient_split(wildcards.case),
         truth=triplets("des", "truth", "parquet"),
-        **TRANSIENT_JUDGED,
+        **TRANSIENT_VERSIONS,
     output:
-        done=f"{TRANSIENT_TABLE}/{{case}}_judged.csv",
+        curves=f"{TRANSIENT_TABLE}/{{case}}_curves.parquet",
+        confusion=f"{TRANSIENT_TABLE}/{{case}}_confusion.csv",
     log:
-        "<logs>/judge_transients/{case}.log",
+        "<logs>/curves_transients/{case}.log",
     conda:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        methods=lambda wildcards: list(TRANSIENT_METHODS[wildcards.case]),
-        cfg=TRANSIENTS["evaluate"],
-        code=code("transients/judge.py"),
+        methods=lambda wildcards: judged_methods(wildcards.case),
+        main=MAIN_TRANSIENT,
+        code=code("transients/curves.py"),
     script:
-        "../../scripts/transients/judge.py"
+        "../../scripts/transients/curves.py"
+
+
+rule compare_transients:
+    input:
+        first=lambda wildcards: all_transient_scores(wildcards.case, MAIN_TRANSIENT),
+        second=lambda wildcards: all_transient_scores(wildcards.case, "forest"),
+        cards=lambda wildcards: transient_cards(wildcards.case),
+        split=lambda wildcards: transient_split(wildcards.case),
+        truth=triplets("des", "truth", "parquet"),
+        **TRANSIENT_VERSIONS,
+    output:
+        f"{TRANSIENT_METRIC}/{{case}}_comparison.json",
+    log:
+        "<logs>/compare_transients/{case}.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        names=[MAIN_TRANSIENT, "forest"],
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/compare.py"),
+    script:
+        "../../scripts/transients/compare.py"
+
+
+rule categories_transients:
+    input:
+        scores=[
+            transient_scores("phase1", name) for name in TRANSIENT_METHODS["phase1"]
+        ],
+        split=transient_split("phase1"),
+    output:
+        categories=f"{TRANSIENT_TABLE}/phase1_categories.csv",
+        agreement=f"{TRANSIENT_TABLE}/phase1_agreement.csv",
+        histogram=f"{TRANSIENT_TABLE}/phase1_histogram.csv",
+        metrics=f"{TRANSIENT_METRIC}/phase1_categories.json",
+    log:
+        "<logs>/categories_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        methods=list(TRANSIENT_METHODS["phase1"]),
+        main=MAIN_TRANSIENT,
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/categories.py"),
+    script:
+        "../../scripts/transients/categories.py"
+
+
+rule relabelling_transients:
+    input:
+        phase1=transient_scores("phase1", MAIN_TRANSIENT),
+        phase2=transient_scores("phase2", MAIN_TRANSIENT),
+        **{
+            f"{name}_{case}": all_transient_scores(case, name)
+            for name in [MAIN_TRANSIENT, "forest"]
+            for case in ["phase2_given", "phase2"]
+        },
+        split1=transient_split("phase1"),
+        split2=transient_split("phase2"),
+        truth=triplets("des", "truth", "parquet"),
+        **TRANSIENT_VERSIONS,
+    output:
+        cases=f"{TRANSIENT_TABLE}/cases.csv",
+        cases_metrics=f"{TRANSIENT_METRIC}/cases.json",
+        crossed=f"{TRANSIENT_TABLE}/crossed.csv",
+        crossed_metrics=f"{TRANSIENT_METRIC}/crossed.json",
+    log:
+        "<logs>/relabelling_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        methods=[MAIN_TRANSIENT, "forest"],
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/relabelling.py"),
+    script:
+        "../../scripts/transients/relabelling.py"
+
+
+rule strata_transients:
+    input:
+        scores=[
+            transient_scores("phase2", name)
+            for name in [MAIN_TRANSIENT, "forest", "peak_snr"]
+        ],
+        points=expand(
+            f"{TRANSIENT_METRIC}/operating_point_phase2_{{name}}.json",
+            name=[MAIN_TRANSIENT, "forest", "peak_snr"],
+        ),
+        split=transient_split("phase2"),
+        features="<results>/transients/features/des.parquet",
+        truth=triplets("des", "truth", "parquet"),
+    output:
+        f"{TRANSIENT_TABLE}/strata.csv",
+    log:
+        "<logs>/strata_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        methods=[MAIN_TRANSIENT, "forest", "peak_snr"],
+        code=code("transients/strata.py"),
+    script:
+        "../../scripts/transients/strata.py"
+
+
+rule learning_transients:
+    input:
+        [
+            f"<results>/transients/models/phase2/{name}/seed{number}.history.csv"
+            for name, item in TRANSIENT_NETWORKS.items()
+            for number in range(item.get("seeds", 1))
+        ],
+    output:
+        f"{TRANSIENT_TABLE}/learning_curves.csv",
+    log:
+        "<logs>/learning_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        networks=[
+            name
+            for name, item in TRANSIENT_NETWORKS.items()
+            for number in range(item.get("seeds", 1))
+        ],
+        code=code("transients/learning.py"),
+    script:
+        "../../scripts/transients/learning.py"
+
+
+rule gallery_transients:
+    input:
+        shards=triplets("des"),
+        truth=triplets("des", "truth", "parquet"),
+        relabelled="<results>/transients/labels/relabelled.parquet",
+    output:
+        f"{TRANSIENT_TABLE}/gallery.parquet",
+    log:
+        "<logs>/gallery_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("transients/gallery.py"),
+    script:
+        "../../scripts/transients/gallery.py"
+
+
+METRICS += [
+    f"{TRANSIENT_METRIC}/{name}.json"
+    for name in [
+        "phase1_probes",
+        "phase1_comparison",
+        "phase2_comparison",
+        "phase1_categories",
+        "cases",
+        "crossed",
+        "relabelling",
+    ]
+]

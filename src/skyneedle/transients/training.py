@@ -216,6 +216,7 @@ def fit(
         settings,
         out=out,
         state_dir=state_dir,
+        history=f"{out}.history.csv",  # several trainings of a network lie in one folder
         seed=int(generator(job.seed, "training", network["name"]).integers(2**31)),
         device=job.device,
         threads=job.threads,

@@ -90,18 +90,58 @@ def _read_with_astropy(content: bytes, name: str) -> np.ndarray:
     return _sized(np.asarray(values).astype(np.float32), name)
 
 
+_SQUARE = 2 * SIZE.to_bytes(2, "little")  # width and height
+_FRAME = b"," + bytes(4) + _SQUARE  # the whole picture
+_INTERLACED = {0x00: 0, 0x40: 1}  # of flags that tell of nothing else, such as a table of its own
+
+
 def read_gif(content: bytes, name: str = "stamp") -> np.ndarray:
     """The picture of a GIF file, grey values, shape (51, 51), uint8.
+
+    The headers of plain pictures are read here, others by Pillow, which decodes both.
 
     Raises:
         NotAStamp: if it is no GIF file, or in colour.
         WrongStampSize: if it has other numbers of pixels.
         TruncatedFile: if it ends early.
     """
-    from PIL import GifImagePlugin
-
     if not content.startswith((b"GIF87a", b"GIF89a")):
         raise NotAStamp(f"{name}: begins with {content[:8]!r}, a GIF picture was expected")
+    plain = _plain_picture(content)
+    if plain is not None:
+        return plain
+    return _read_with_pillow(content, name)
+
+
+def _plain_picture(content: bytes) -> np.ndarray | None:
+    """Grey values of a plain picture; None if it is not one, or does not end as it should."""
+    from PIL import Image
+
+    if content[6:10] != _SQUARE or len(content) < 13 or content[10] < 128:
+        return None
+    end = 13 + 3 * (2 << (content[10] & 7))
+    grey = content[13:end:3]  # pixels are places in a table of colours, which need not be in order
+    if grey != content[14:end:3] or grey != content[15:end:3]:
+        return None
+    try:
+        while content[end] == 0x21:  # an extension, whose blocks each begin with their length
+            end += 2
+            while content[end]:
+                end += 1 + content[end]
+            end += 1
+        flags, bits, coded = content[end + 9], content[end + 10], content[end + 11 :]
+        if not content.startswith(_FRAME, end) or flags not in _INTERLACED:
+            return None
+        how = bits, _INTERLACED[flags]
+        places = Image.frombytes("L", (SIZE, SIZE), coded, "gif", how).tobytes()
+    except (ValueError, IndexError, OSError):
+        return None
+    return np.frombuffer(places.translate(grey.ljust(256, b"\0")), np.uint8).reshape(SIZE, SIZE)
+
+
+def _read_with_pillow(content: bytes, name: str) -> np.ndarray:
+    from PIL import GifImagePlugin
+
     try:
         picture = GifImagePlugin.GifImageFile(io.BytesIO(content))
         values = np.asarray(picture)

@@ -19,6 +19,7 @@ CHANNELS = ("temp", "srch", "diff")
 _MOST_ATTEMPTS = 2000
 _SAME_SCENE = 20  # attempts to find a bad subtraction of one source: else all of them would be bright
 _MOST_OFFSET_ARCSEC = 4.0  # of an event from its host: the catalogue is searched within 5
+_LOST = 0.4  # strength of a fake over that of the defect it is lost in
 _SHARE_STAR_TARGETS = 0.2  # of sources that are subtracted badly
 
 TRUTH_COLUMNS = (
@@ -106,7 +107,7 @@ def example(example_id: int, settings: Settings, seed: int) -> Example:
         found = detect.strongest(
             record.difference, record.variance, exposure, (scene.x, scene.y), reach, settings.both_signs
         )
-        if (abs(found.snr) if settings.both_signs else found.snr) >= settings.detection_sigma:
+        if _passes(found, record, planned, settings):
             break
     else:
         raise BadSetting(
@@ -138,6 +139,13 @@ def example(example_id: int, settings: Settings, seed: int) -> Example:
     truth |= _truth(found, scene, record, exposure, survey, planned)
     truth["hostless"] = math.isnan(features["NN_DIST_RENORM"])
     return Example(stamps, {name: truth[name] for name in TRUTH_COLUMNS}, features)
+
+
+def _passes(found: Detection, record: Record, planned: Plan, settings: Settings) -> bool:
+    """Whether the survey detects it; of what is real, the detection must have its sign."""
+    strength = abs(found.snr) if settings.both_signs else found.snr
+    own = planned.true == ARTIFACT or found.snr * record.flux > 0
+    return strength >= settings.detection_sigma and own
 
 
 def _share_hostless(planned: Plan, settings: Settings) -> float:
@@ -217,15 +225,16 @@ def _record(
     light = light * (scenes.shift_transform(*jitter) * np.float32(1 + random.normal(0, settings.scale_error)))
     search = scenes.image(light * psf)
     wanted = _snr(settings, random)
-    flux = math.nan
+    flux, injected = math.nan, math.nan
     if not is_artifact or planned.error:
-        flux = _flux(wanted, scene, template, search, dark, exposure)
+        injected = _LOST * wanted if is_artifact else wanted
+        flux = _flux(injected, scene, template, search, dark, exposure)
         flux *= _sign(planned.kind, flux, scene, settings, random)
         search += scenes.image(_point(planned.kind, scene, flux, exposure, random) * psf)
     if change.pattern is not None:
         search += _scaled(change.pattern, change.snr or wanted, search + dark, scene, exposure)
     return _observed(change, template, search, dark, exposure, survey, random)._replace(
-        flux=flux, snr=wanted if math.isfinite(flux) else math.nan, brightness=brightness
+        flux=flux, snr=injected, brightness=brightness
     )
 
 

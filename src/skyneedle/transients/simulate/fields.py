@@ -31,7 +31,8 @@ class Exposure(NamedTuple):
         expid: number of the exposure.
         night: YYYYMMDD.
         band: name.
-        fwhm: seeing of the search image, pixels; ``fwhm_template`` likewise, and ``e1``, ``e2`` of the PSF.
+        fwhm: seeing of the search image, pixels; ``fwhm_template`` likewise.
+        e1: reduced shear of the PSF along the axes; ``e2``, ``e1_template``, ``e2_template`` likewise.
         n_epochs: exposures in the template.
         psf: transform of PSF and pixel of the search image; ``psf_template`` likewise.
         stamp: image of the PSF in the middle of (21, 21) pixels, sum close to 1.
@@ -48,6 +49,8 @@ class Exposure(NamedTuple):
     fwhm_template: float
     e1: float
     e2: float
+    e1_template: float
+    e2_template: float
     n_epochs: int
     psf: np.ndarray
     psf_template: np.ndarray
@@ -186,7 +189,8 @@ class Survey:
         n_epochs = int(random.integers(settings.n_epochs[0], settings.n_epochs[1] + 1))
         psf = scenes.psf_transform(fwhm, e1, e2)
         # The mean of many exposures is rounder than one of them.
-        psf_template = scenes.psf_transform(fwhm * ratio, *random.normal(0, 0.007, 2))
+        e1_template, e2_template = random.normal(0, 0.007, 2)
+        psf_template = scenes.psf_transform(fwhm * ratio, e1_template, e2_template)
         noise = sky + settings.instrument["read_noise"] ** 2
         kernel = _fitted(psf, psf_template, noise, n_epochs, random)
         first = datetime.datetime.strptime(str(settings.first_night), "%Y%m%d").date()
@@ -199,6 +203,8 @@ class Survey:
             fwhm_template=float(fwhm * ratio),
             e1=float(e1),
             e2=float(e2),
+            e1_template=float(e1_template),
+            e2_template=float(e2_template),
             n_epochs=n_epochs,
             psf=psf,
             psf_template=psf_template,

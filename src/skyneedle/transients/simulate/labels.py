@@ -89,12 +89,12 @@ def votes(truth: pd.DataFrame, settings: Settings, seed: int) -> pd.DataFrame:
     for one in truth[["id", "label_true", "snr"]].itertuples(index=False):
         random = generator(seed, int(one.id), "votes")
         n_observers = int(rates["observers"])
-        extra = random.geometric(0.6) - 1
+        extra = random.geometric(0.35) - 1
         n_voters = min(int(rates["voters"]) + extra, n_observers)
         voters = np.sort(random.choice(n_observers, n_voters, replace=False))
         base = rates["slip_real"] if one.label_true == REAL else rates["slip_artifact"]
         excess = max(abs(one.snr) - settings.detection_sigma, 0.0)
-        hard = random.gamma(1.0)
+        hard = random.gamma(2.0) / 2
         slip = base * hard * (0.4 + 1.2 * np.exp(-excess / rates["snr_scale"]))
         for voter in voters:
             skill = 0.6 if voter < 2 else 1.3

@@ -163,7 +163,7 @@ ONGOING: dict[str, Any] = {
     "both_signs": True,
     "label_noise": {"fake_on_defect": 0.0, "real_among_artifacts": 0.0},
     "first_night": 20210301,
-    "votes": {"observers": 5, "voters": 3, "slip_real": 0.22, "slip_artifact": 0.035, "snr_scale": 5.0},
+    "votes": {"observers": 5, "voters": 3, "slip_real": 0.16, "slip_artifact": 0.018, "snr_scale": 8.0},
 }
 
 

@@ -233,7 +233,18 @@ def test_damaged_and_foreign_files_are_named():
 def test_grey_values_survive_whatever_table_a_picture_has(options, grey):
     rng = np.random.default_rng(grey)
     plane = rng.permutation(256)[:grey][rng.integers(grey, size=(51, 51))].astype(np.uint8)
-    assert (stamps.read_gif(archives.gif(plane, **options)) == plane).all()
+    content = archives.gif(plane, **options)
+    assert (stamps.read_gif(content) == plane).all()
+    assert (stamps._read_with_pillow(content, "x") == plane).all()
+
+
+def test_plain_pictures_need_no_header_of_pillow(monkeypatch, real):
+    planes = real[0].transpose(0, 3, 1, 2).reshape(-1, 51, 51)
+    written = [archives.gif(plane, interlace=k % 2) for k, plane in enumerate(planes)]
+    monkeypatch.setattr(stamps, "_read_with_pillow", lambda *_: pytest.fail("a plain picture went to Pillow"))
+    for plane, content in zip(planes, written, strict=True):
+        assert (stamps.read_gif(content) == plane).all()
+        assert stamps._plain_picture(content[: len(content) // 2]) is None
 
 
 # --- tars

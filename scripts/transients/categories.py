@@ -1,0 +1,14 @@
+"""Sort candidates into the six categories, for all methods."""
+
+from skyneedle.core import runtime
+from skyneedle.transients.evaluate import categories
+
+with runtime.rule(snakemake) as job:
+    categories.write(
+        dict(zip(snakemake.params.methods, snakemake.input.scores, strict=True)),
+        snakemake.input.split,
+        dict(snakemake.output.items()),
+        reference=snakemake.params.main,
+        n_bootstrap=snakemake.params.n_bootstrap,
+        provenance=job.provenance,
+    )
