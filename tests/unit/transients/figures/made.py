@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from skyneedle.transients.evaluate import categories, comparison, rates, strata, survey
+from skyneedle.transients.evaluate import categories, comparison, noise, rates, strata, survey
 from skyneedle.transients.evaluate.scored import Scored
 from skyneedle.transients.labels import score
 
@@ -131,15 +131,23 @@ def suspects(known):
     return pd.DataFrame(rows, columns=list(score.COLUMNS))
 
 
-def noise():
-    """The sweep over the share of wrong labels."""
+def noise_sweep(known):
+    """As of ``evaluate.noise.write``."""
     rows = []
-    for method, slope in (("cnn1", 0.1), ("forest", 0.25)):
+    for method, loss in (("cnn1", 2), ("forest", 5)):
         for shape in ("structured", "uniform"):
-            for share in (0.0, 0.02, 0.05, 0.1):
-                value = 0.012 + slope * share * (1 if shape == "uniform" else 1.6)
-                rows.append((method, shape, share, value, 0.85 * value, 1.2 * value))
-    return pd.DataFrame(rows, columns=["method", "shape", "share", "value", "low", "high"])
+            worse = loss * (1 if shape == "uniform" else 1.6)
+            parts = {
+                share: [
+                    scored(known, "label_true", METHODS[method] / (1 + worse * share), seed)
+                    for seed in (0, 1)
+                ]
+                for share in (0.0, 0.02, 0.05, 0.1)
+            }
+            for share, entries in noise.sweep(parts, 50).items():
+                names = {"method": method, "shape": shape, "share": share, "n_seeds": 2}
+                rows += [names | {"metric": metric, **entry} for metric, entry in entries.items()]
+    return pd.DataFrame(rows)
 
 
 def strata_table(known):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def tables():
         "fig13_real_bogus": {"histogram": bars},
         "extra_crossed": {"crossed": crossed},
         "extra_importances": {"importances": pd.concat([made.importances(0), made.importances(1)])},
-        "extra_label_noise": {"noise": made.noise()},
+        "extra_label_noise": {"noise": made.noise_sweep(known)},
         "extra_search": {"trials": made.trials()},
         "extra_strata": {"strata": made.strata_table(known)},
         "extra_suspects": {"scored": made.suspects(known)},
@@ -230,3 +231,9 @@ def test_drawing_needs_no_networks():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_every_figure_has_a_caption():
+    report = Path(__file__).resolve().parents[4] / "workflow" / "report"
+    captions = {path.stem.removeprefix("ayyar2022_") for path in report.glob("ayyar2022_*.rst")}
+    assert set(FIGURES) <= captions
