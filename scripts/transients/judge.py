@@ -5,7 +5,9 @@ from skyneedle.transients.evaluate import rates
 
 with runtime.rule(snakemake) as job:
     asked, cfg = snakemake.input, snakemake.params.cfg
-    for scores, out, point in zip(asked.scores, snakemake.output.metrics, snakemake.output.points, strict=True):
+    for scores, out, point in zip(
+        asked.scores, snakemake.output.metrics, snakemake.output.points, strict=True
+    ):
         rates.choose_and_judge(
             scores,
             asked.split,

@@ -64,8 +64,8 @@ def tiles(data: DataSet, kinds: pd.DataFrame, changed: pd.DataFrame) -> pd.DataF
     for name, label in (("to_artifact", 1), ("to_non_artifact", 0)):
         rows = np.flatnonzero(np.isin(ids, changed.loc[changed["label"] == label, "id"]))
         picks.append((name, _spread(rows, N_CHANGED)))
-    rows = [_tile(data, panel, int(row), str(kind[row])) for panel, chosen in picks for row in chosen]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    found = [_tile(data, panel, int(row), str(kind[row])) for panel, chosen in picks for row in chosen]
+    return pd.DataFrame(found, columns=list(COLUMNS))
 
 
 def _tile(data: DataSet, panel: str, row: int, kind: str) -> dict[str, Any]:

@@ -18,54 +18,71 @@ from skyneedle.transients.figures import words
 from skyneedle.transients.figures.words import Provenance
 
 PUBLISHED = "goldstein2015"
+COMPARED = ("cnn1", "cnn2", "cnn3", "cnn4", "forest")
+BEST = ("cnn1", "forest")
 LEAST_SHOWN = 0.1  # both axes reach at least this rate
 TICKS = (0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1)
 AXES = {"x": "missed detection rate (MDR)", "y": "false positive rate (FPR)"}
 
 
 @plotting.style()
-def fig4(curves: Table, stem: str | Path, provenance: Provenance = None, labels: str = "given") -> list[Path]:
-    """FPR over MDR of all methods, trained and tested with the old labels.
+def fig4(
+    curves: Table,
+    stem: str | Path,
+    provenance: Provenance = None,
+    labels: str = "given",
+    shown: Sequence[str] = COMPARED,
+) -> list[Path]:
+    """FPR over MDR of networks and forest, trained and tested with the old labels.
 
     Args:
         curves: see ``rates.write_curves``.
         stem: of the files to write.
         provenance: for their metadata.
         labels: the version of the labels that judges.
+        shown: methods, those of them that there are.
 
     Returns:
         The paths written.
 
     Source: Ayyar et al. 2022, Fig. 4.
     """
-    return _all_methods(curves, labels, stem, provenance)
+    return _all_methods(curves, labels, shown, stem, provenance)
 
 
 @plotting.style()
 def fig7(
-    curves: Table, stem: str | Path, provenance: Provenance = None, labels: str = "relabelled"
+    curves: Table,
+    stem: str | Path,
+    provenance: Provenance = None,
+    labels: str = "relabelled",
+    shown: Sequence[str] = COMPARED,
 ) -> list[Path]:
-    """The same trained methods as in Fig. 4, on the same axes, judged by the new labels.
+    """The same networks and forest as in Fig. 4, on the same axes, judged by the new labels.
 
     Args:
         curves: see ``rates.write_curves``.
         stem: of the files to write.
         provenance: for their metadata.
         labels: the version of the labels that judges.
+        shown: methods, those of them that there are.
 
     Returns:
         The paths written.
 
     Source: Ayyar et al. 2022, Fig. 7.
     """
-    return _all_methods(curves, labels, stem, provenance)
+    return _all_methods(curves, labels, shown, stem, provenance)
 
 
-def _all_methods(curves: Table, labels: str, stem: str | Path, provenance: Provenance) -> list[Path]:
+def _all_methods(
+    curves: Table, labels: str, shown: Sequence[str], stem: str | Path, provenance: Provenance
+) -> list[Path]:
     table = plotting.read(curves)
+    table = table[table["method"].isin(list(shown))]
     figure = plotting.new(plotting.COLUMN_IN, 3.6)
     axes = figure.subplots()
-    drawn = _curves(axes, table, labels, None)
+    drawn = _curves(axes, table, labels, shown)
     if drawn.empty:
         return plotting.save(figure, stem, drawn, provenance)
     drawn = pd.concat([drawn, _goldstein(axes)], ignore_index=True)
@@ -81,7 +98,7 @@ def fig8(
     stem: str | Path,
     provenance: Provenance = None,
     labels: str = "relabelled",
-    shown: Sequence[str] = ("cnn1", "forest"),
+    shown: Sequence[str] = BEST,
 ) -> list[Path]:
     """FPR over MDR of Model 1 and the forest, trained and judged with the new labels.
 
@@ -100,6 +117,7 @@ def fig8(
     Source: Ayyar et al. 2022, Fig. 8.
     """
     table = plotting.read(curves)
+    table = table[table["method"].isin(list(shown))]
     figure = plotting.new(plotting.COLUMN_IN, 3.4)
     axes = figure.subplots()
     drawn = _curves(axes, table, labels, shown).assign(low=np.nan, high=np.nan)
@@ -133,7 +151,7 @@ def fig9(
     stem: str | Path,
     provenance: Provenance = None,
     labels: str = "relabelled",
-    shown: Sequence[str] = ("cnn1", "forest"),
+    shown: Sequence[str] = BEST,
 ) -> list[Path]:
     """TPR over FPR of Model 1 and the forest, as a whole and the corner that matters.
 
@@ -175,18 +193,17 @@ def fig9(
     return plotting.save(figure, stem, chosen[["method", "fpr", "tpr", "auc"]], provenance)
 
 
-def _chosen(table: pd.DataFrame, labels: str, shown: Sequence[str] | None) -> pd.DataFrame:
-    rows = table[table["labels"] == labels]
-    return rows if shown is None else rows[rows["method"].isin(list(shown))]
+def _chosen(table: pd.DataFrame, labels: str, shown: Sequence[str]) -> pd.DataFrame:
+    return table[(table["labels"] == labels) & table["method"].isin(list(shown))]
 
 
-def _reason(table: pd.DataFrame, labels: str, shown: Sequence[str] | None) -> str:
+def _reason(table: pd.DataFrame, labels: str, shown: Sequence[str]) -> str:
     if labels not in set(table["labels"]):
         return f"nothing was judged by labels of the version '{labels}'"
-    return f"no scores of {', '.join(shown or [])}"
+    return f"no scores of {', '.join(map(words.method, shown))}"
 
 
-def _curves(axes: Axes, table: pd.DataFrame, labels: str, shown: Sequence[str] | None) -> pd.DataFrame:
+def _curves(axes: Axes, table: pd.DataFrame, labels: str, shown: Sequence[str]) -> pd.DataFrame:
     """Draw the curves of one version of the labels; columns method, mdr, fpr."""
     chosen = _chosen(table, labels, shown)
     if chosen.empty:

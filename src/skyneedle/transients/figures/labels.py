@@ -27,7 +27,7 @@ RULES = {
     "self_confidence": "least self-confidence",
 }
 SHAPES = {"structured": "as the survey's own errors", "uniform": "any label alike"}
-FPR = "FPR at an MDR of 0.05"
+METRIC, FPR = "fpr_at_mdr05", "FPR at an MDR of 0.05"
 
 
 @plotting.style()
@@ -87,17 +87,17 @@ def extra_label_noise(noise: Table, stem: str | Path, provenance: Provenance = N
     """FPR on true labels over the share of wrong labels in training, for two shapes of noise.
 
     Args:
-        noise: columns method, shape ("structured" or "uniform"), share (of wrong labels), value, low, high
-            (FPR at an MDR of 0.05, judged by the truth).
+        noise: see ``evaluate.noise.write``.
         stem: of the files to write.
         provenance: for their metadata.
 
     Returns:
         The paths written.
     """
+    table = plotting.read(noise)
     columns = ["method", "shape", "share", "value", "low", "high"]
-    table = plotting.read(noise).reindex(columns=columns)
-    table = table.dropna(subset=["value"]).sort_values(["shape", "method", "share"])
+    table = table[table["metric"] == METRIC].dropna(subset=["value"])[columns]
+    table = table.sort_values(["shape", "method", "share"])
     methods = list(table["method"].unique())
     figure = plotting.new(plotting.PAGE_IN, 2.9)
     pair = figure.subplots(1, 2, sharey=True)
@@ -135,7 +135,7 @@ def extra_crossed(crossed: Table, stem: str | Path, provenance: Provenance = Non
     """
     table = plotting.read(crossed)
     columns = ["method", "trained_with", "judged_by", "value", "low", "high"]
-    table = table[table["metric"] == "fpr_at_mdr05"].dropna(subset=["value"])[columns]
+    table = table[table["metric"] == METRIC].dropna(subset=["value"])[columns]
     judged = list(dict.fromkeys([*words.VERSIONS, *table["judged_by"]]))
     trained, methods = list(table["trained_with"].unique()), list(table["method"].unique())
     figure = plotting.new(plotting.PAGE_IN, 2.8)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -137,61 +138,58 @@ def _kind(feature: str) -> str:
 
 
 @plotting.style()
-def extra_search(
-    trials: Table,
-    stem: str | Path,
-    provenance: Provenance = None,
-    quantity: str = "FPR at an MDR of 0.05, validation set",
-) -> list[Path]:
-    """What networks of other sizes and shapes achieve, and where the published ones stand.
+def extra_search(trials: Table, stem: str | Path, provenance: Provenance = None) -> list[Path]:
+    """What networks of other shapes achieve for their size and cost, and where the published ones stand.
 
     Args:
-        trials: columns trial, n_parameters, value, low, high, state ("complete", or why it ended early) and
-            name (of a published network, else empty).
+        trials: see ``search.run``; trials without a loss are not drawn.
         stem: of the files to write.
         provenance: for their metadata.
-        quantity: what the values are.
 
     Returns:
         The paths written.
 
     Source: Ayyar et al. 2022, Sec. 4.1.
     """
-    columns = ["trial", "n_parameters", "value", "low", "high", "state", "name"]
-    table = plotting.read(trials).reindex(columns=columns)
-    table = table.assign(name=table["name"].fillna("")).dropna(subset=["value"])
-    figure = plotting.new(plotting.COLUMN_IN, 3.2)
-    axes = figure.subplots()
+    columns = ["trial", "network", "state", "n_parameters", "multiply_adds", "loss"]
+    table = plotting.read(trials).reindex(columns=columns).dropna(subset=["loss"])
+    figure = plotting.new(plotting.PAGE_IN, 3.0)
+    pair = figure.subplots(1, 2, sharey=True)
     if table.empty:
-        plotting.panel_without_data(axes, "no trial of the search came to an end")
+        for axes in pair:
+            plotting.panel_without_data(axes, "no trial of the search was trained")
         return plotting.save(figure, stem, table, provenance)
-    is_published, is_complete = table["name"] != "", table["state"] == "complete"
-    groups = {
-        "ended early": (~is_published & ~is_complete, {"color": plotting.PALE, "marker": "x"}),
-        "trial": (~is_published & is_complete, {"color": PALETTE[9], "marker": "o", "ecolor": "#b9dcf0"}),
+    sizes = {
+        "n_parameters": ("trainable parameters", 1e3, "k"),
+        "multiply_adds": ("multiply-adds a stamp", 1e6, "M"),
     }
-    for text, (chosen, look) in groups.items():
-        if chosen.any():
-            _points(axes, table[chosen], label=f"{text} ({chosen.sum()})", **look)
-    methods = list(table["name"])
-    for row in table[is_published].index:
-        name = table.loc[row, "name"]
-        look = words.look(name, methods, line=False) | {
-            "markersize": 6,
-            "markeredgecolor": "black",
-            "zorder": 4,
-        }
-        _points(axes, table.loc[[row]], label=words.method(name), **look)
-    plotting.log_axis(axes.xaxis)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _: f"{n / 1000:g}k"))
-    axes.set(xlabel="trainable parameters", ylabel=quantity)
-    axes.set_ylim(bottom=min(0, axes.get_ylim()[0]))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    for axes, (column, (text, unit, letter)) in zip(pair, sizes.items(), strict=True):
+        _trials(axes, table, column)
+        plotting.log_axis(axes.xaxis)
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda n, _, u=unit, k=letter: f"{n / u:g}{k}"))
+        axes.yaxis.set_tick_params(labelleft=True)
+        axes.set(xlabel=text, ylabel="least validation loss")
+    handles = pair[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=len(handles[0]))
     return plotting.save(figure, stem, table, provenance)
 
 
-def _points(axes: Any, rows: pd.DataFrame, **look: Any) -> None:
-    """Values with intervals where there are some."""
-    low, high = rows["low"].fillna(rows["value"]), rows["high"].fillna(rows["value"])
-    look = {"linestyle": "none"} | look
-    plotting.error_bars(axes, rows["n_parameters"], rows["value"], low, high, **look)
+def _trials(axes: Axes, table: pd.DataFrame, column: str) -> None:
+    """Searched networks, then the published ones on top of them."""
+    is_searched, is_complete = table["network"] == "searched", table["state"] == "complete"
+    groups: dict[str, tuple[pd.Series, dict[str, Any]]] = {
+        "ended early": (is_searched & ~is_complete, {"color": plotting.PALE, "marker": "x"}),
+        "searched": (
+            is_searched & is_complete,
+            {"color": PALETTE[9], "marker": "o", "markeredgecolor": PALETTE[0]},
+        ),
+    }
+    for text, (chosen, look) in groups.items():
+        if chosen.any():
+            rows = table[chosen]
+            axes.plot(rows[column], rows["loss"], linestyle="none", label=f"{text} ({len(rows)})", **look)
+    published = table[~is_searched]
+    for row in published.itertuples():
+        look = words.look(row.network, list(published["network"]), line=False)
+        look |= {"markersize": 6, "markeredgecolor": "black", "zorder": 4}
+        axes.plot(getattr(row, column), row.loss, label=words.method(row.network), **look)

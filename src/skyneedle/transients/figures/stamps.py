@@ -104,7 +104,7 @@ def extra_kinds(tiles: Table, stem: str | Path, provenance: Provenance = None) -
     found = [name for name in KINDS if (table["panel"] == f"kind_{name}").any()]
     figure = plotting.new(plotting.PAGE_IN, 0.62 * -(-len(found) // 2))
     drawn: list[dict[str, Any]] = []
-    halves = figure.subfigures(1, 2)
+    halves: Any = figure.subfigures(1, 2)
     for half, names in zip(halves, (found[0::2], found[1::2]), strict=True):
         grid = half.subplots(-(-len(found) // 2), 9, squeeze=False)
         for line, axes in enumerate(grid):
@@ -122,7 +122,8 @@ def _halves(
     table = plotting.read(tiles)
     figure = plotting.new(plotting.PAGE_IN, 1.12 * n + 0.5)
     drawn: list[dict[str, Any]] = []
-    for half, (name, title) in zip(figure.subfigures(1, 2), panels.items(), strict=True):
+    halves: Any = figure.subfigures(1, 2)
+    for half, (name, title) in zip(halves, panels.items(), strict=True):
         half.suptitle(title, fontsize=8)
         rows = list(table[table["panel"] == name].itertuples(index=False))
         if not rows:

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from skyneedle.transients.evaluate import categories, comparison, rates, strata, survey
+from skyneedle.transients.evaluate import categories, comparison, noise, rates, strata, survey
 from skyneedle.transients.evaluate.scored import Scored
 from skyneedle.transients.labels import score
 
-METHODS = {"cnn1": 1.0, "cnn2": 0.95, "cnn3": 0.9, "cnn4": 1.0, "forest": 0.75}
+METHODS = {"cnn1": 1.0, "cnn2": 0.95, "cnn3": 0.9, "cnn4": 1.0, "forest": 0.75, "peak_snr": 0.02}
 ARTIFACTS = ("dipole", "psf_mismatch", "cosmic_ray", "saturated", "bad_column", "trail", "edge", "noise_peak")
 REALS = ("supernova", "moving", "variable")
 
@@ -131,15 +131,23 @@ def suspects(known):
     return pd.DataFrame(rows, columns=list(score.COLUMNS))
 
 
-def noise():
-    """The sweep over the share of wrong labels."""
+def noise_sweep(known):
+    """As of ``evaluate.noise.write``."""
     rows = []
-    for method, slope in (("cnn1", 0.1), ("forest", 0.25)):
+    for method, loss in (("cnn1", 2), ("forest", 5)):
         for shape in ("structured", "uniform"):
-            for share in (0.0, 0.02, 0.05, 0.1):
-                value = 0.012 + slope * share * (1 if shape == "uniform" else 1.6)
-                rows.append((method, shape, share, value, 0.85 * value, 1.2 * value))
-    return pd.DataFrame(rows, columns=["method", "shape", "share", "value", "low", "high"])
+            worse = loss * (1 if shape == "uniform" else 1.6)
+            parts = {
+                share: [
+                    scored(known, "label_true", METHODS[method] / (1 + worse * share), seed)
+                    for seed in (0, 1)
+                ]
+                for share in (0.0, 0.02, 0.05, 0.1)
+            }
+            for share, entries in noise.sweep(parts, 50).items():
+                names = {"method": method, "shape": shape, "share": share, "n_seeds": 2}
+                rows += [names | {"metric": metric, **entry} for metric, entry in entries.items()]
+    return pd.DataFrame(rows)
 
 
 def strata_table(known):
@@ -160,19 +168,21 @@ def importances(seed=0):
 
 
 def trials(n=30):
-    """A search, and the published networks beside it."""
+    """As of ``search.run``: the published networks first."""
     rng = np.random.default_rng(0)
-    size = 10 ** rng.uniform(4, 6.3, n)
-    value = 0.01 + 0.02 * rng.random(n) + 0.4 / np.sqrt(size)
-    state = np.where(rng.random(n) < 0.3, "pruned", "complete")
-    table = pd.DataFrame(
-        {"trial": range(n), "n_parameters": size.astype(int), "value": value, "state": state}
+    size = np.append([265165, 414205, 851605, 953785], (10 ** rng.uniform(4, 6.3, n)).astype(int))
+    state = np.where(rng.random(n + 4) < 0.3, "pruned", "complete")
+    state[:4], state[-2:] = "complete", "skipped"
+    loss = 0.06 + 0.05 * rng.random(n + 4) + 4 / np.sqrt(size)
+    return pd.DataFrame(
+        {
+            "trial": range(n + 4),
+            "network": ["cnn1", "cnn2", "cnn3", "cnn4", *["searched"] * n],
+            "state": state,
+            "n_parameters": size,
+            "multiply_adds": (size * rng.uniform(50, 500, n + 4)).astype(int),
+            "epochs": 4,
+            "loss": np.where(state == "skipped", np.nan, loss),
+            "auc": np.where(state == "complete", 1 - loss / 10, np.nan),
+        }
     )
-    table = table.assign(low=0.9 * value, high=1.12 * value, name="")
-    sizes = {"cnn1": 265165, "cnn2": 414205, "cnn3": 851605, "cnn4": 953785}
-    rows = [
-        {"trial": n + i, "n_parameters": size, "value": 0.014 + 0.001 * i, "low": 0.013, "high": 0.018}
-        | {"state": "complete", "name": name}
-        for i, (name, size) in enumerate(sizes.items())
-    ]
-    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
