@@ -8,7 +8,7 @@ from skyneedle.transients.figures.draw import draw
 with runtime.rule(snakemake) as job:
     draw(
         snakemake.params.figure,
-        dict(snakemake.input.items()) | snakemake.params.options,
+        dict(snakemake.input.items()),
         Path(snakemake.output.csv).with_suffix(""),
         job.provenance,
     )

@@ -1,7 +1,7 @@
 """Write the labels that a survey came with."""
 
 from skyneedle.core import runtime
-from skyneedle.transients.labels import given
+from skyneedle.transients.labels import relabel
 
 with runtime.rule(snakemake):
-    given.write(snakemake.output[0], snakemake.input)
+    relabel.write_given(snakemake.output[0], snakemake.input)
