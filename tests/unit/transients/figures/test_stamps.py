@@ -1,4 +1,4 @@
-"""Figures of triplets: every plane shown has its row, what is missing says so, masked pixels do not stretch."""
+"""Figures of triplets: every plane shown has its row, what is missing says so, masked pixels do not count."""
 
 import numpy as np
 import pandas as pd
