@@ -195,9 +195,9 @@ rule predict_transients:
         gpu=1,
     params:
         # The paper's rule for suspects wants the predictions of Model 1 for all data, others are only judged.
-        sets=lambda wildcards: None
-        if wildcards.network == MAIN_TRANSIENT
-        else ["validation", "testing"],
+        sets=lambda wildcards: (
+            None if wildcards.network == MAIN_TRANSIENT else ["validation", "testing"]
+        ),
         recipe=TRANSIENTS["recipe"],
         code=code("transients/predict.py"),
     script:

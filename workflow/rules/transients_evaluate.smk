@@ -3,7 +3,9 @@
 TRANSIENT_METRIC = "<results>/transients/metrics"
 TRANSIENT_TABLE = "<results>/transients/tables"
 PROBES = ["position", "template", "snr"]  # what should tell nothing, or little
-TRAINED_AGAIN = {name: item.get("seeds", 1) for name, item in TRANSIENT_NETWORKS.items()}
+TRAINED_AGAIN = {
+    name: item.get("seeds", 1) for name, item in TRANSIENT_NETWORKS.items()
+}
 TRAINED_AGAIN["forest"] = TRAINED_AGAIN[MAIN_TRANSIENT]
 # In every case: the methods, and with how many trainings each.
 TRANSIENT_METHODS = {
@@ -69,10 +71,10 @@ for _case in ["phase1", "phase2"]:
         name:
             f"judge_transients_{_case}"
         input:
+            **TRANSIENT_VERSIONS,
             scores=[transient_scores(_case, name) for name in judged_methods(_case)],
             split=transient_split(_case),
             truth=triplets("des", "truth", "parquet"),
-            **TRANSIENT_VERSIONS,
         output:
             metrics=expand(
                 f"{TRANSIENT_METRIC}/{_case}_{{name}}.json", name=judged_methods(_case)
@@ -99,13 +101,13 @@ for _case in ["phase1", "phase2"]:
 
 rule curves_transients:
     input:
+        **TRANSIENT_VERSIONS,
         scores=lambda wildcards: [
             transient_scores(wildcards.case, name)
             for name in judged_methods(wildcards.case)
         ],
         split=lambda wildcards: transient_split(wildcards.case),
         truth=triplets("des", "truth", "parquet"),
-        **TRANSIENT_VERSIONS,
     output:
         curves=f"{TRANSIENT_TABLE}/{{case}}_curves.parquet",
         confusion=f"{TRANSIENT_TABLE}/{{case}}_confusion.csv",
@@ -124,12 +126,12 @@ rule curves_transients:
 
 rule compare_transients:
     input:
+        **TRANSIENT_VERSIONS,
         first=lambda wildcards: all_transient_scores(wildcards.case, MAIN_TRANSIENT),
         second=lambda wildcards: all_transient_scores(wildcards.case, "forest"),
         cards=lambda wildcards: transient_cards(wildcards.case),
         split=lambda wildcards: transient_split(wildcards.case),
         truth=triplets("des", "truth", "parquet"),
-        **TRANSIENT_VERSIONS,
     output:
         f"{TRANSIENT_METRIC}/{{case}}_comparison.json",
     log:
@@ -172,17 +174,17 @@ rule categories_transients:
 
 rule relabelling_transients:
     input:
-        phase1=transient_scores("phase1", MAIN_TRANSIENT),
-        phase2=transient_scores("phase2", MAIN_TRANSIENT),
         **{
             f"{name}_{case}": all_transient_scores(case, name)
             for name in [MAIN_TRANSIENT, "forest"]
             for case in ["phase2_given", "phase2"]
         },
+        **TRANSIENT_VERSIONS,
+        phase1=transient_scores("phase1", MAIN_TRANSIENT),
+        phase2=transient_scores("phase2", MAIN_TRANSIENT),
         split1=transient_split("phase1"),
         split2=transient_split("phase2"),
         truth=triplets("des", "truth", "parquet"),
-        **TRANSIENT_VERSIONS,
     output:
         cases=f"{TRANSIENT_TABLE}/cases.csv",
         cases_metrics=f"{TRANSIENT_METRIC}/cases.json",

@@ -18,13 +18,13 @@ rule folds_transients:
         "<logs>/folds_transients.log",
     benchmark:
         "<benchmarks>/folds_transients.tsv"
+    # A long chain: it starts early.
+    priority: 20
     conda:
         "../../envs/skyneedle.yaml"
     threads: 1
     resources:
         gpu=1,
-    # A long chain: it starts early.
-    priority: 20
     params:
         cfg=transient_network(MAIN_TRANSIENT),
         n_folds=TRANSIENTS["labels"]["n_folds"],
@@ -40,9 +40,9 @@ rule folds_transients:
 
 rule suspects_transients:
     input:
-        scores=lambda wildcards: PHASE1_SCORES
-        if wildcards.rule == "paper"
-        else OUT_OF_FOLD,
+        scores=lambda wildcards: (
+            PHASE1_SCORES if wildcards.rule == "paper" else OUT_OF_FOLD
+        ),
         folds=lambda wildcards: [] if wildcards.rule == "paper" else OUT_OF_FOLD,
     output:
         "<results>/transients/suspects/{rule}.parquet",

@@ -187,7 +187,9 @@ def extra_unseen_impostors(without: Table, stem: str | Path, provenance: Provena
             label=f"trained {training} them",
             **plotting.series(i, line=False),
         )
-    axes.set_xticks(range(len(kinds)), [KINDS.get(kind, kind).replace(" ", "\n") for kind in kinds], fontsize=6.5)
+    axes.set_xticks(
+        range(len(kinds)), [KINDS.get(kind, kind).replace(" ", "\n") for kind in kinds], fontsize=6.5
+    )
     axes.set(ylabel="false positive rate of the kind", ylim=(-0.02, 1.02), xlim=(-0.6, len(kinds) - 0.4))
     axes.legend()
     return plotting.save(figure, stem, table, provenance)
