@@ -1,6 +1,7 @@
 """The scoreboard: nothing published is left out, units agree, every gap has its reason."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -174,6 +175,16 @@ def test_the_papers_own_table_is_complete(tmp_path):
     for row in printed.itertuples():
         typed = "0.44.23" if "0.44.23" in row.note else row.value
         assert typed in row.sentence.split()
+    transients = table[table["paper"] == "ayyar2022"]
+    assert not transients.duplicated(["item", "quantity"]).any()
+    counts = transients["item"].value_counts()
+    assert counts.loc[[f"Table {k}" for k in range(1, 6)]].tolist() == [12, 18, 26, 44, 18]
+    fifth = transients[transients["item"] == "Table 5"]
+    for row in fifth.itertuples():  # printed per cent, kept as shares of one
+        assert any(
+            float(word) == pytest.approx(100 * float(row.value))
+            for word in re.findall(r"[\d.]+(?= %)", row.sentence)
+        )
     board = scoreboard.build(PUBLISHED, [], "smoke")
     assert len(board) == len(table)
     assert (board["note"] != "").all()
