@@ -5,7 +5,6 @@ The majority of the reviewers who were sure decides; a tie, or nobody sure, keep
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,13 +30,12 @@ def write(
         out: parquet to write, see ``relabel``.
         given: parquet with id and label, of all examples.
         logs: exports of reviews, of people or simulated.
-        summary: JSON to write, see ``remaining_errors`` and ``counts``.
+        summary: JSON to write, see ``measures``.
         seed: of the bootstrap.
     """
     before, log = pd.read_parquet(given), votes.read(logs)
     table = relabel(before, log)
-    content = {**counts(table, log), "remaining_error_rate": remaining_errors(table, log, seed)}
-    tables.write_json(content, summary)
+    tables.write_json(measures(table, log, seed), summary)
     tables.write_parquet(table, out, {"reviewers": sorted(log["reviewer"].unique().tolist())})
 
 
@@ -103,14 +101,45 @@ def _with_provenance(table: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame
     return table
 
 
-def counts(table: pd.DataFrame, log: pd.DataFrame) -> dict[str, Any]:
+def measures(table: pd.DataFrame, log: pd.DataFrame, seed: int = 0) -> dict[str, metrics.Interval]:
+    """What the scoreboard reads: each of ``counts``, two shares, and ``remaining_errors``.
+
+    Args:
+        table: of ``relabel``.
+        log: likewise.
+        seed: of the bootstrap.
+
+    Returns:
+        Each number as "value"; with intervals share_flipped, of the suspects reviewed those whose label was
+        changed, share_relabelled, the same of all labels, and remaining_error_rate.
+    """
+    n = counts(table, log)
+    flipped_suspects = n["n_flipped"] - n["n_flipped_controls"]
+    shares = {
+        "share_flipped": metrics.binomial(flipped_suspects, n["n_reviewed_suspects"]),
+        "share_relabelled": metrics.binomial(n["n_flipped"], n["n_labels"]),
+        "remaining_error_rate": remaining_errors(table, log, seed),
+    }
+    reasons = {
+        "share_flipped": "no suspect was reviewed",
+        "remaining_error_rate": "no control was answered for sure",
+    }
+    for name, reason in reasons.items():
+        if not shares[name]["n"]:
+            shares[name]["reason"] = reason
+    return {key: {"value": value} for key, value in n.items()} | shares
+
+
+def counts(table: pd.DataFrame, log: pd.DataFrame) -> dict[str, int]:
     """How many were reviewed and flipped, by direction and by role in the deck."""
     flipped = table["label"] != table["label_given"]
     roles = log.drop_duplicates("id").set_index("id")["role"]
     role = table["id"].map(roles)
+    suspected = table["is_reviewed"] & (role != CONTROL)
     return {
         "n_labels": len(table),
         "n_reviewed": int(table["is_reviewed"].sum()),
+        "n_reviewed_suspects": int(suspected.sum()),
         "n_reviewers": int(log["reviewer"].nunique()),
         "n_flipped": int(flipped.sum()),
         "n_flipped_to_artifact": int((flipped & (table["label"] == 1)).sum()),

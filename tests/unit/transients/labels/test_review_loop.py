@@ -1,12 +1,10 @@
 """Deck, simulated reviewers, votes and new labels: the loop of the paper, without people."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
-from skyneedle.core import store
+from skyneedle.core import scoreboard, store
 from skyneedle.core.errors import BadLabels, BadSetting, NotAReviewLog
 from skyneedle.transients.labels import deck, relabel, reviewer, score, suspects, votes
 from skyneedle.transients.labels.reviewer import Settings
@@ -242,9 +240,17 @@ def test_the_whole_loop_lowers_the_share_of_wrong_labels(shown, known, tmp_path)
     flipped = table["label"] != table["label_given"]
     assert (table.loc[flipped, "flipped_by"] != "").all()
     assert (table.loc[~flipped, "flipped_by"] == "").all()
-    summary = json.loads((tmp_path / "out.json").read_text())
-    assert summary["n_flipped"] == flipped.sum()
-    assert summary["n_reviewers"] == 3
+    found = scoreboard.read_metrics([tmp_path / "out.json"])["out"]
+    assert found["n_flipped"]["value"] == flipped.sum()
+    assert found["n_reviewers"]["value"] == 3
+    suspected = shown.loc[shown["role"] == "suspect", "id"]
+    assert found["n_reviewed_suspects"]["value"] == len(suspected) < found["n_reviewed"]["value"]
+    share = found["share_flipped"]
+    assert share["value"] == pytest.approx((flipped & table["id"].isin(suspected)).sum() / len(suspected))
+    assert share["low"] < share["value"] <= share["high"]
+    assert found["share_relabelled"]["value"] == pytest.approx(flipped.mean())
+    assert found["share_relabelled"]["n"] == len(known)
+    assert 0 <= found["remaining_error_rate"]["value"] < 0.05
 
 
 def test_controls_tell_how_many_errors_are_left(known):
@@ -288,4 +294,14 @@ def test_labels_as_given_and_as_true_have_one_form(known, tmp_path):
 def test_without_controls_nothing_is_claimed():
     log = act(("ann", "answer", 1, "real"))
     table = relabel.relabel(pd.DataFrame({"id": [1], "label": [0]}), log)
-    assert np.isnan(relabel.remaining_errors(table, log)["value"])
+    left = relabel.measures(table, log)["remaining_error_rate"]
+    assert np.isnan(left["value"])
+    assert "no control" in left["reason"]
+
+
+def test_a_review_without_suspects_has_no_share_of_them():
+    log = act(("ann", "answer", 1, "bogus")).assign(role="control")
+    found = relabel.measures(relabel.relabel(pd.DataFrame({"id": [1, 2], "label": 0}), log), log)
+    assert (found["n_flipped"]["value"], found["n_flipped_controls"]["value"]) == (1, 1)
+    assert np.isnan(found["share_flipped"]["value"])
+    assert found["share_relabelled"]["value"] == 0.5
