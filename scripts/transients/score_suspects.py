@@ -9,6 +9,9 @@ with runtime.rule(snakemake) as job:
         snakemake.output.table,
         list(zip(*given, strict=True)),
         snakemake.input.truth,
+        snakemake.input.split,
+        metrics_out=snakemake.output.metrics,
         seed=job.seed,
         n_bootstrap=snakemake.params.n_bootstrap,
+        provenance=job.provenance,
     )

@@ -67,10 +67,11 @@ rule score_suspects_transients:
             rule=["paper", *SUSPECT_RULES],
         ),
         scores=[PHASE1_SCORES] + [OUT_OF_FOLD] * len(SUSPECT_RULES),
+        split="<results>/transients/splits/phase1.parquet",
         truth=triplets("des", "truth", "parquet"),
     output:
         table="<results>/transients/tables/suspects.csv",
-        differences="<results>/transients/tables/suspects.json",
+        metrics="<results>/transients/metrics/suspects.json",
     log:
         "<logs>/score_suspects_transients.log",
     conda:
@@ -78,7 +79,7 @@ rule score_suspects_transients:
     threads: 1
     params:
         rules=["paper", *SUSPECT_RULES],
-        samples=["in_sample"] + ["out_of_fold"] * len(SUSPECT_RULES),
+        samples=["one_network"] + ["out_of_fold"] * len(SUSPECT_RULES),
         n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
         seed=config["seed"],
         code=code("transients/score_suspects.py"),
@@ -142,3 +143,6 @@ rule relabel_transients:
         code=code("transients/relabel.py"),
     script:
         "../../scripts/transients/relabel.py"
+
+
+METRICS.append(rules.score_suspects_transients.output.metrics)

@@ -18,8 +18,17 @@ ERRORS = {
     "real_among_artifacts": "non-artifacts given as\nartifacts",
 }
 SAMPLES: dict[str, tuple[str, dict[str, Any]]] = {
-    "in_sample": ("in-sample", {"color": PALETTE[3], "marker": "s", "markerfacecolor": "white"}),
-    "out_of_fold": ("out of fold", {"color": PALETTE[0], "marker": "o"}),
+    "one_network": (
+        "one network, all data",
+        {"color": PALETTE[3], "marker": "D", "markerfacecolor": "white"},
+    ),
+    "in_sample": ("its training set", {"color": PALETTE[3], "marker": "s", "markerfacecolor": "white"}),
+    "out_of_sample": ("the rest", {"color": PALETTE[3], "marker": "s"}),
+    "out_of_fold": ("out of fold, all data", {"color": PALETTE[0], "marker": "o"}),
+    "out_of_fold_same": (
+        "same training set",
+        {"color": PALETTE[0], "marker": "o", "markerfacecolor": "white"},
+    ),
 }
 RULES = {
     "paper": "paper: < 0.1 or > 0.9",
@@ -67,7 +76,7 @@ def extra_suspects(scored: Table, stem: str | Path, provenance: Provenance = Non
         axes.set_yticks([-i for i in range(len(entries))], [_rule(rule) for rule, _ in entries])
     samples = [entry for name, entry in SAMPLES.items() if name in set(table["sample"])]
     handles = [Line2D([], [], linestyle="none", **look, label=text) for text, look in samples]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2)
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
     return plotting.save(figure, stem, long, provenance)
 
 

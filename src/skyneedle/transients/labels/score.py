@@ -3,7 +3,7 @@
 Only rooms that score may read truth: this one does, the rules that it scores do not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,18 @@ import numpy as np
 import pandas as pd
 
 from skyneedle.core import metrics, seeds, tables
-from skyneedle.core.errors import BadLabels
+from skyneedle.core.errors import BadLabels, BadSetting
 
 ALL = "all"
+# Whose scores a rule had: the part of these in the training set of the one network, and the rest.
+PARTS: dict[str, tuple[str, ...]] = {
+    "one_network": ("in_sample", "out_of_sample"),
+    "out_of_fold": ("out_of_fold_same",),
+}
+DEFINITIONS = {
+    "precision": "share of the suspects whose label is wrong, by the truth",
+    "recall": "share of the wrong labels that are suspected, by the truth",
+}
 DIRECTIONS = {"fake_on_defect": 0, "real_among_artifacts": 1}  # kind of error: the label it was given
 COLUMNS = (
     *("rule", "sample", "error", "n_judged", "n_errors", "n_flagged", "n_found"),
@@ -25,36 +34,89 @@ def write(
     out: str | Path,
     suspects: Sequence[tuple[str, str, str | Path, str | Path]],
     truth: Sequence[str | Path],
+    split: str | Path,
     *,
+    metrics_out: str | Path,
     seed: int,
     n_bootstrap: int = 1000,
+    provenance: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write one table of all rules, in-sample and out-of-fold, and what in-sample prediction costs beside it.
+    """Write one table of all rules, and what the scoreboard reads of it.
 
     Args:
-        out: CSV to write, see ``rows``; JSON of the same name with the difference in recall between each pair
-            of in-sample and out-of-fold entries that judged the same ids, the latter minus the former.
-        suspects: for each entry the rule, the sample (``in_sample`` or ``out_of_fold``), its parquet of
+        out: CSV to write, see ``rows``. Rules on the scores of one network have the samples ``one_network``
+            (all that it judged, as in the paper), of this ``in_sample`` (the network's training set) and
+            ``out_of_sample`` (the rest); rules on held-out scores ``out_of_fold`` (all) and
+            ``out_of_fold_same`` (the training set of the one network alone, for like beside like).
+        suspects: for each entry the rule, the sample (``one_network`` or ``out_of_fold``), its parquet of
             suspects, and the parquet of scores that it was found among.
         truth: parquets of the simulator.
+        split: parquet with id and split, of the one network.
+        metrics_out: JSON to write: ``precision_<rule>`` and ``recall_<rule>`` over all, the same ending with
+            the samples that are parts, and ``recall_<rule>_minus_<other>_in_sample``: a rule on held-out
+            scores minus one on those of the one network, both among the training set of the latter.
         seed: of the bootstrap.
         n_bootstrap: redraws.
+        provenance: stored in the JSON.
+
+    Raises:
+        BadSetting: if an entry has another sample.
+        BadLabels: see ``rows``.
     """
     known = pd.concat([pd.read_parquet(path) for path in truth], ignore_index=True)
-    table, flagged, judged = [], {}, {}
+    sets = pd.read_parquet(split, columns=["id", "split"])
+    learnt = set(sets.loc[sets["split"] == "training", "id"])
+    table: list[dict[str, Any]] = []
+    found: dict[str, dict[str, Any]] = {}
+    of_learnt: dict[str, tuple[str, set[int], set[int]]] = {}
     for rule, sample, path, scores in suspects:
-        found = pd.read_parquet(path, columns=["id"])["id"]
-        ids = pd.read_parquet(scores, columns=["id"])["id"]
-        table += rows(found, ids, known, rule=rule, sample=sample)
-        flagged[rule, sample], judged[rule, sample] = set(found), set(ids)
+        flagged = set(pd.read_parquet(path, columns=["id"])["id"])
+        judged = set(pd.read_parquet(scores, columns=["id"])["id"])
+        if sample not in PARTS:
+            raise BadSetting(f"Rule '{rule}' has the sample '{sample}'; expected one of {', '.join(PARTS)}.")
+        parts = {sample: judged, PARTS[sample][0]: judged & learnt}
+        parts |= dict.fromkeys(PARTS[sample][1:], judged - learnt)
+        for name, part in parts.items():
+            table += rows(flagged & part, part, known, rule=rule, sample=name)
+            found |= _measures(table[-len(DIRECTIONS) - 1], "" if name == sample else f"_{name}")
+        of_learnt[rule] = sample, flagged & learnt, judged & learnt
+    found |= _differences(of_learnt, known, seed, n_bootstrap)
     tables.write_csv(pd.DataFrame(table, columns=list(COLUMNS)), out)
-    differences = {}
-    for ours in [key for key in flagged if key[1] == "out_of_fold"]:
-        for theirs in [key for key in flagged if key[1] == "in_sample" and judged[key] == judged[ours]]:
-            planted = known[known["id"].isin(judged[ours])]
-            name = f"recall_{ours[0]}_out_of_fold_minus_{theirs[0]}_in_sample"
-            differences[name] = recall_difference(flagged[ours], flagged[theirs], planted, seed, n_bootstrap)
-    tables.write_json(differences, Path(out).with_suffix(".json"))
+    tables.write_json(found | {"provenance": dict(provenance or {})}, metrics_out)
+
+
+def _measures(row: Mapping[str, Any], ending: str) -> dict[str, dict[str, Any]]:
+    """Precision and recall of one row over all errors, as the scoreboard reads them."""
+    found = {}
+    for name, n, reason in (
+        ("precision", row["n_flagged"], "nothing was suspected"),
+        ("recall", row["n_errors"], "no label was wrong"),
+    ):
+        ends = {key: row[f"{name}_{key}"] for key in ("low", "high")}
+        entry = {"value": row[name], **ends, "n": n} | ({} if n else {"reason": reason})
+        found[f"{name}_{row['rule']}{ending}"] = entry | {"definition": DEFINITIONS[name]}
+    return found
+
+
+def _differences(
+    found: Mapping[str, tuple[str, set[int], set[int]]], known: pd.DataFrame, seed: int, n: int
+) -> dict[str, dict[str, Any]]:
+    """Of rules on held-out scores minus those on one network's, where both judged the same ids."""
+    differences: dict[str, dict[str, Any]] = {}
+    for ours, (sample, flagged, judged) in found.items():
+        for theirs, (other, also_flagged, also_judged) in found.items():
+            if (sample, other) != ("out_of_fold", "one_network") or judged != also_judged:
+                continue
+            planted = known[known["id"].isin(judged)]
+            entry: dict[str, Any] = recall_difference(flagged, also_flagged, planted, seed, n)
+            if not entry["n"]:
+                entry["reason"] = "no label of the training set was wrong"
+            words = f"recall of wrong labels: rule '{ours}' out of fold minus rule '{theirs}' in-sample"
+            differences[f"recall_{ours}_minus_{theirs}_in_sample"] = entry | {
+                "item": "Suspects",
+                "quantity": words,
+            }
+    return differences
 
 
 def write_truth_labels(out: str | Path, truth: Sequence[str | Path]) -> None:

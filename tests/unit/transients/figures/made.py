@@ -122,8 +122,11 @@ def suspects(known):
     wrong = (known["error"] != "").to_numpy()
     rows = []
     for rule, sample, recall, false in (
+        ("paper", "one_network", 0.7, 0.002),
         ("paper", "in_sample", 0.55, 0.002),
+        ("paper", "out_of_sample", 0.88, 0.003),
         ("out_of_fold", "out_of_fold", 0.9, 0.012),
+        ("out_of_fold", "out_of_fold_same", 0.9, 0.012),
         ("cleanlab_confident_learning", "out_of_fold", 0.88, 0.006),
     ):
         flagged = np.where(wrong, rng.random(len(known)) < recall, rng.random(len(known)) < false)

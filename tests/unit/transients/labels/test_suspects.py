@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skyneedle.core import scoreboard
 from skyneedle.core.errors import BadLabels, BadScores, BadSetting, JudgedInSample
 from skyneedle.transients.labels import score, suspects
 from tests.unit.transients.labels import planted
@@ -56,22 +57,52 @@ def test_in_sample_scores_hide_errors_that_out_of_fold_scores_show(tmp_path):
     in_sample.loc[half] = learned.loc[half]
     folds = pd.DataFrame({"id": known["id"], "fold": np.arange(len(known)) % 4})
     held_out = planted.scores(known).assign(fold=folds["fold"])
-    for name, content in (("in", in_sample), ("oof", held_out), ("folds", folds), ("truth", known)):
-        content.to_parquet(tmp_path / f"{name}.parquet")
-    at = {name: tmp_path / f"{name}.parquet" for name in ("in", "oof", "folds", "truth")}
+    split = pd.DataFrame({"id": known["id"], "split": np.where(half, "training", "reserve")})
+    at = {name: tmp_path / f"{name}.parquet" for name in ("in", "oof", "folds", "truth", "split")}
+    for path, content in zip(at.values(), (in_sample, held_out, folds, known, split), strict=True):
+        content.to_parquet(path)
     suspects.write(tmp_path / "s_in.parquet", at["in"], rule="paper")
     suspects.write(tmp_path / "s_oof.parquet", at["oof"], rule="out_of_fold", folds=at["folds"])
     entries = [
-        ("paper", "in_sample", tmp_path / "s_in.parquet", at["in"]),
+        ("paper", "one_network", tmp_path / "s_in.parquet", at["in"]),
         ("out_of_fold", "out_of_fold", tmp_path / "s_oof.parquet", at["oof"]),
     ]
-    score.write(tmp_path / "rules.csv", entries, [at["truth"]], seed=3, n_bootstrap=200)
-    rows = pd.read_csv(tmp_path / "rules.csv").set_index(["rule", "error"])
-    ours, theirs = (rows.loc[(rule, "all")] for rule in ("out_of_fold", "paper"))
-    assert ours["recall"] > 0.85 > theirs["recall"]
-    difference = pd.read_json(tmp_path / "rules.json")["recall_out_of_fold_out_of_fold_minus_paper_in_sample"]
-    assert difference["value"] == pytest.approx(ours["recall"] - theirs["recall"])
+    score.write(
+        tmp_path / "rules.csv",
+        entries,
+        [at["truth"]],
+        at["split"],
+        metrics_out=tmp_path / "suspects.json",
+        seed=3,
+        n_bootstrap=200,
+    )
+    rows = pd.read_csv(tmp_path / "rules.csv").set_index(["rule", "sample", "error"])
+    whole, part, rest = (
+        rows.loc[("paper", name, "all")] for name in ("one_network", "in_sample", "out_of_sample")
+    )
+    assert part["n_judged"] == rest["n_judged"] == whole["n_judged"] / 2
+    for name in ("n_errors", "n_flagged", "n_found"):
+        assert part[name] + rest[name] == whole[name]
+    same = rows.loc[("out_of_fold", "out_of_fold_same", "all")]
+    assert same["n_errors"] == part["n_errors"]
+    assert part["recall"] < 0.5  # of ten labels seven are remembered
+    assert min(same["recall"], rest["recall"]) > 0.85
+    found = scoreboard.read_metrics([tmp_path / "suspects.json"])["suspects"]
+    assert found["recall_paper"]["value"] == pytest.approx(whole["recall"])
+    assert found["recall_paper_in_sample"]["value"] == pytest.approx(part["recall"])
+    assert found["precision_out_of_fold_out_of_fold_same"]["n"] == same["n_flagged"]
+    difference = found["recall_out_of_fold_minus_paper_in_sample"]
+    assert difference["value"] == pytest.approx(same["recall"] - part["recall"])
     assert difference["low"] > 0
+    with pytest.raises(BadSetting, match="'in_sample'; expected one of one_network"):
+        score.write(
+            tmp_path / "no.csv",
+            [("paper", "in_sample", tmp_path / "s_in.parquet", at["in"])],
+            [at["truth"]],
+            at["split"],
+            metrics_out=tmp_path / "no.json",
+            seed=3,
+        )
 
 
 def test_out_of_fold_is_checked():
