@@ -1,8 +1,11 @@
 """The published networks layer by layer, read off the modules."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from torch import nn
 
 from skyneedle.core import tables
 from skyneedle.core.layers import layers as of_module
@@ -25,3 +28,42 @@ def write(name: str, out: str | Path) -> None:
         out: CSV to write.
     """
     tables.write_csv(layers(networks.build(name)), out)
+
+
+def printed(network: networks.StampNetwork) -> dict[int, int]:
+    """Numbers of parameters as Table 4 prints them, by its rows; rows without any are left out.
+
+    The table counts the input as row 1, has a row for flattening, and takes running means and variances of
+    batch normalisation for parameters; ReLU is part of its layers.
+
+    Source: Ayyar et al. 2022, Table 4.
+    """
+    rows: list[nn.Module] = [nn.Identity(), *network.layer, nn.Flatten(), *network.head]  # input first
+    shown = [module for module in rows if not isinstance(module, nn.ReLU)]
+    return {row: n for row, module in enumerate(shown, start=1) if (n := n_parameters(module))}
+
+
+def n_parameters(module: nn.Module) -> int:
+    """Trainable parameters, and running means and variances of batch normalisation, as Keras counts them."""
+    running = [value for name, value in module.named_buffers() if name.endswith(("_mean", "_var"))]
+    return sum(value.numel() for value in [*module.parameters(), *running])
+
+
+def write_metrics(out: str | Path, provenance: Mapping[str, Any] | None = None) -> None:
+    """Write numbers of parameters of the published networks, counted in the modules, for Tables 1 and 4.
+
+    Args:
+        out: JSON to write: ``<network>_layer<row of Table 4>``, ``<network>_parameters_total``, both as of
+            ``n_parameters``, and ``<network>_parameters_trainable``.
+        provenance: stored in the file.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for name in networks.NAMES:
+        network = networks.build(name)
+        counts = {f"layer{row:02d}": n for row, n in printed(network).items()}
+        counts["parameters_total"] = n_parameters(network)
+        counts["parameters_trainable"] = networks.n_trainable(network)
+        found |= {
+            f"{name}_{key}": {"value": n, "definition": "counted in the network"} for key, n in counts.items()
+        }
+    tables.write_json(found | {"provenance": dict(provenance or {})}, out)
