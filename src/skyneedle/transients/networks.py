@@ -126,6 +126,7 @@ class StampNetwork(nn.Module):
         channels: Sequence[str] = CHANNELS,
         dropout: float = 0.3,
         dense: int = DENSE,
+        momentum: float = MOMENTUM,
     ):
         super().__init__()
         _check(name, blocks, channels)
@@ -136,7 +137,7 @@ class StampNetwork(nn.Module):
             for k, width in enumerate(block.widths):
                 stride = block.stride if k == 0 else 1
                 modules += [SameConv2d(n_in, width, block.kernel, stride, size), nn.ReLU()]
-                modules.append(nn.BatchNorm2d(width, EPS, MOMENTUM))
+                modules.append(nn.BatchNorm2d(width, EPS, momentum))
                 n_in, size = width, math.ceil(size / stride)
             if block.pool > 1:
                 modules.append(nn.MaxPool2d(block.pool))
@@ -148,7 +149,7 @@ class StampNetwork(nn.Module):
             nn.Dropout(dropout),
             nn.Linear(n_in * size**2, dense),
             nn.ReLU(),
-            DenseNorm(dense, EPS, MOMENTUM),
+            DenseNorm(dense, EPS, momentum),
             nn.Linear(dense, 1),
         )
         for module in self.modules():
@@ -200,13 +201,17 @@ def _check(name: str, blocks: Sequence[Block], channels: Sequence[str]) -> None:
         )
 
 
-def published(name: str, channels: Sequence[str] = CHANNELS, dropout: float = 0.3) -> StampNetwork:
+def published(
+    name: str, channels: Sequence[str] = CHANNELS, dropout: float = 0.3, momentum: float = MOMENTUM
+) -> StampNetwork:
     """One of the four published networks.
 
     Args:
         name: "cnn1" to "cnn4", the paper's Models 1 to 4.
         channels: in the order of the input; the paper's three, or ("temp", "srch") without the difference.
         dropout: share of the flattened maps left out in training.
+        momentum: weight of a batch in the running means and variances of batch normalisation; the published
+            0.01 needs some hundred steps before evaluation agrees with training, fewer with more.
 
     Returns:
         A network from (batch, channel, 51, 51) to logits (batch,): convolution with bias and ReLU, batch
@@ -216,7 +221,7 @@ def published(name: str, channels: Sequence[str] = CHANNELS, dropout: float = 0.
 
     Source: Ayyar et al. 2022, Table 4.
     """
-    return StampNetwork(name, PUBLISHED[name], channels, dropout)
+    return StampNetwork(name, PUBLISHED[name], channels, dropout, momentum=momentum)
 
 
 def searched(
@@ -224,6 +229,7 @@ def searched(
     channels: Sequence[str] = CHANNELS,
     dropout: float = 0.3,
     dense: int = DENSE,
+    momentum: float = MOMENTUM,
 ) -> StampNetwork:
     """A network of the same kind as the published ones.
 
@@ -232,6 +238,7 @@ def searched(
         channels: in the order of the input.
         dropout: share of the flattened maps left out in training.
         dense: width of the dense layer.
+        momentum: see ``published``.
 
     Raises:
         BadSetting: if a block is none, or poolings and strides leave no pixel.
@@ -242,7 +249,7 @@ def searched(
         raise BadSetting(
             f"searched: {error}; a block has widths, kernel, stride, pool and dropout."
         ) from None
-    return StampNetwork("searched", made, channels, dropout, dense)
+    return StampNetwork("searched", made, channels, dropout, dense, momentum)
 
 
 BUILDERS: dict[str, Callable[..., StampNetwork]] = {

@@ -136,6 +136,12 @@ def test_a_batch_of_one_example_trains_too():
     assert not torch.equal(network.head[3].running_var, before)
 
 
+def test_running_means_may_follow_faster():
+    network = networks.build("cnn4", momentum=0.1)
+    norms = [one for one in network.modules() if isinstance(one, (nn.BatchNorm1d, nn.BatchNorm2d))]
+    assert [one.momentum for one in norms] == [0.1] * 4
+
+
 def test_two_images_and_their_order():
     network = networks.build("cnn1", channels=["temp", "srch"])
     assert (network.channels, network.size) == (("temp", "srch"), 51)
