@@ -51,6 +51,7 @@ if "transients" in config["experiments"]:
     include: "workflow/rules/transients.smk"
     include: "workflow/rules/transients_labels.smk"
     include: "workflow/rules/transients_evaluate.smk"
+    include: "workflow/rules/transients_studies.smk"
     include: "workflow/rules/transients_tables.smk"
     include: "workflow/rules/transients_figures.smk"
 

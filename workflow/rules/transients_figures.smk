@@ -15,6 +15,11 @@ TRANSIENTS_DRAWN = {
     "fig9_roc": PHASE2_CURVES,
     "fig10_learning_curves": {"curves": f"{TRANSIENT_TABLE}/learning_curves.csv"},
     "fig11_confusion": {"confusion": f"{TRANSIENT_TABLE}/phase2_confusion.csv"},
+    "fig12_ongoing_survey": {
+        "curves": f"{TRANSIENT_TABLE}/survey_curves.parquet",
+        "histogram": f"{TRANSIENT_TABLE}/survey_histogram.csv",
+    },
+    "fig13_real_bogus": {"histogram": f"{TRANSIENT_TABLE}/survey_histogram.csv"},
     "extra_crossed": {"crossed": f"{TRANSIENT_TABLE}/crossed.csv"},
     "extra_importances": {
         "importances": [
@@ -23,6 +28,8 @@ TRANSIENTS_DRAWN = {
         ]
     },
     "extra_kinds": TRANSIENTS_GALLERY,
+    "extra_label_noise": {"noise": f"{TRANSIENT_TABLE}/label_noise.csv"},
+    "extra_search": {"trials": f"{TRANSIENT_TABLE}/search.csv"},
     "extra_strata": {"strata": f"{TRANSIENT_TABLE}/strata.csv"},
     "extra_suspects": {"scored": f"{TRANSIENT_TABLE}/suspects.csv"},
 }

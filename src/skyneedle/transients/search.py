@@ -133,6 +133,18 @@ def run(
     return table
 
 
+def trained_longer(best: str | Path, training: Mapping[str, Any]) -> dict[str, Any]:
+    """The best network as an entry of the configuration, with the learning rate that it was found with.
+
+    Args:
+        best: JSON of ``run``.
+        training: all other settings of its training.
+    """
+    entry = json.loads(Path(best).read_text())["network"]
+    rate = entry["training"]["learning_rate"]
+    return entry | {"training": dict(training) | {"learning_rate": rate}}
+
+
 # --- what is searched
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from skyneedle.core.errors import BadSetting, UnknownNetwork
 from skyneedle.transients import networks, search, training
+from skyneedle.transients.evaluate import searched
 from tests.unit.transients.small import JOB, made
 
 TRAINING = {"epochs": 2, "batch_size": 16, "learning_rate": 5e-4, "max_examples": 16}
@@ -176,3 +177,21 @@ def test_a_storage_that_is_none_is_replaced(sets, tmp_path, capsys):
     table = run(sets, tmp_path, published=[], n_trials=1, max_multiply_adds=1e7)
     assert (table["state"] == "complete").sum() == 1
     assert "cannot be read" in capsys.readouterr().out
+
+
+def test_numbers_of_the_best_stand_beside_how_much_was_searched(whole):
+    folder, table = whole
+    found = searched.numbers(folder / "search.csv", folder / "best.json")
+    row = table.set_index("trial").loc[found["best_trial"]]
+    assert found["n_trials"] == 4
+    assert found["n_skipped"] == (table["state"] == "skipped").sum()
+    assert found["best_loss"] == table.loc[table["state"] == "complete", "loss"].min()
+    assert (found["best_n_parameters"], found["best_auc"]) == (row["n_parameters"], pytest.approx(row["auc"]))
+    assert found["best_is_published"] == (row["network"] != "searched")
+
+
+def test_the_best_is_trained_longer_at_its_own_learning_rate(whole):
+    best = json.loads((whole[0] / "best.json").read_text())["network"]
+    entry = search.trained_longer(whole[0] / "best.json", {"epochs": 9, "batch_size": 4, "learning_rate": 1})
+    rate = best["training"]["learning_rate"]
+    assert entry == best | {"training": {"epochs": 9, "batch_size": 4, "learning_rate": rate}}

@@ -1,11 +1,14 @@
 """Wrong labels: those of the archive, which have a structure, uniform ones, and votes of observers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from skyneedle.core import tables
+from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
 from skyneedle.transients.simulate.artifacts import DEFECTS
 from skyneedle.transients.simulate.settings import Settings
@@ -101,6 +104,25 @@ def votes(truth: pd.DataFrame, settings: Settings, seed: int) -> pd.DataFrame:
             wrong = random.uniform() < min(slip * skill, 0.7)
             rows.append((int(one.id), int(voter), int(one.label_true) ^ int(wrong)))
     return pd.DataFrame(rows, columns=["id", "observer", "vote"]).astype("int64")
+
+
+def write_votes(out: str | Path, truth: Sequence[str | Path], settings: Settings, seed: int) -> None:
+    """Write the votes that the given labels of a simulated survey are the majority of.
+
+    Args:
+        out: parquet to write: id, observer, vote (1 for an artifact).
+        truth: parquets of the simulator.
+        settings: those that the survey was simulated with.
+        seed: likewise.
+
+    Raises:
+        BadSetting: if nobody votes in this survey.
+    """
+    if not settings.votes:
+        raise BadSetting(f"{out}: nobody votes in this survey; set `votes` of its simulation.")
+    columns = ["id", "label_true", "snr"]
+    known = pd.concat([pd.read_parquet(path, columns=columns) for path in truth], ignore_index=True)
+    tables.write_parquet(votes(known, settings, seed), out, {"votes": dict(settings.votes), "seed": seed})
 
 
 def majority(voted: pd.DataFrame) -> pd.DataFrame:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skyneedle.core.errors import BadSetting
 from skyneedle.transients.simulate import artifacts, labels, settings
 
 
@@ -82,3 +83,18 @@ def test_votes_are_as_unanimous_as_the_published_ones():
     unanimous = clear.groupby("label")["unanimous"].mean()
     assert unanimous[labels.REAL] == pytest.approx(0.75, abs=0.08)
     assert unanimous[labels.ARTIFACT] == pytest.approx(0.95, abs=0.02)
+
+
+def test_written_votes_are_those_behind_the_given_labels(tmp_path):
+    ongoing = settings.profile("ongoing")
+    rng = np.random.default_rng(0)
+    truth = pd.DataFrame({"id": 7 + np.arange(60), "label_true": rng.integers(0, 2, 60), "snr": 6.0})
+    for name, part in (("a", truth[:25]), ("b", truth[25:])):
+        part.assign(kind="any").to_parquet(tmp_path / name)
+    labels.write_votes(tmp_path / "votes", [tmp_path / "a", tmp_path / "b"], ongoing, 4)
+    found = pd.read_parquet(tmp_path / "votes")
+    assert list(found.columns) == ["id", "observer", "vote"]
+    pd.testing.assert_frame_equal(labels.majority(found), labels.majority(labels.votes(truth, ongoing, 4)))
+    with pytest.raises(BadSetting, match="votes"):
+        labels.write_votes(tmp_path / "none", [tmp_path / "a"], settings.profile("des"), 4)
+    assert not (tmp_path / "none").exists()

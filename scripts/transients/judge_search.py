@@ -1,0 +1,18 @@
+"""Judge the network that the search found, once, on the testing set."""
+
+from skyneedle.core import runtime
+from skyneedle.transients.evaluate import rates, searched
+
+with runtime.rule(snakemake) as job:
+    asked, made, cfg = snakemake.input, snakemake.output, snakemake.params.cfg
+    rates.choose_and_judge(
+        asked.scores,
+        asked.split,
+        point=made.point,
+        out=made.metrics,
+        settings={"mdr": cfg["missed_detection_rate"], "n_bootstrap": cfg["n_bootstrap"]},
+        labels={"given": asked.given, "relabelled": asked.relabelled},
+        truth=asked.truth,
+        card=searched.numbers(asked.trials, asked.best),
+        provenance=job.provenance,
+    )

@@ -1,0 +1,312 @@
+# Studies of transients beside the paper's main line: the ongoing survey, label noise, a search for architectures.
+
+ONGOING = TRANSIENTS["ongoing"]
+MAIN_NETWORK = transient_network(MAIN_TRANSIENT)
+ONGOING_SPLIT = "<results>/transients/splits/ongoing.parquet"
+ONGOING_SCORES = "<results>/transients/scores/ongoing"
+RETRAINED = f"<results>/transients/models/ongoing/{MAIN_TRANSIENT}/seed0"
+SWEEP = TRANSIENTS["labels"]["sweep"]
+SWEEP_FOLDER = "<results>/transients/sweep"
+SEARCH = TRANSIENTS["search"]
+SEARCH_FOLDER = "<results>/transients/search"
+
+
+# --- the ongoing survey (Sec. 4.6)
+
+
+rule votes_transients:
+    input:
+        triplets("ongoing", "truth", "parquet"),
+    output:
+        votes="<results>/transients/votes/ongoing.parquet",
+        labels="<results>/transients/labels/majority.parquet",
+    log:
+        "<logs>/votes_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        # Of the simulation, whose given labels are the majority of the same votes.
+        cfg=TRANSIENTS["simulate"]
+        | TRANSIENTS["surveys"]["ongoing"].get("simulate", {}),
+        seed=config["seed"],
+        code=code("transients/votes.py"),
+    script:
+        "../../scripts/transients/votes.py"
+
+
+rule retrain_transients:
+    input:
+        shards=triplets("ongoing"),
+        split=ONGOING_SPLIT,
+        labels="<results>/transients/labels/majority.parquet",
+        weights=f"<results>/transients/models/phase2/{MAIN_TRANSIENT}/seed0.safetensors",
+        card=f"<results>/transients/models/phase2/{MAIN_TRANSIENT}/seed0.json",
+    output:
+        weights=f"{RETRAINED}.safetensors",
+        last=f"{RETRAINED}.last.safetensors",
+        card=f"{RETRAINED}.json",
+        history=f"{RETRAINED}.history.csv",
+        timing=f"{RETRAINED}.history.timing.csv",
+        as_is=f"{ONGOING_SCORES}/as_is.parquet",
+        retrained=f"{ONGOING_SCORES}/retrained.parquet",
+    log:
+        "<logs>/retrain_transients.log",
+    benchmark:
+        "<benchmarks>/retrain_transients.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        cfg=MAIN_NETWORK | {"training": MAIN_NETWORK["training"] | ONGOING["training"]},
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        own=own_file("transients", MAIN_TRANSIENT),
+        scale=config["scale"],
+        code=code("transients/retrain.py"),
+    script:
+        "../../scripts/transients/retrain.py"
+
+
+rule survey_transients:
+    input:
+        as_is=f"{ONGOING_SCORES}/as_is.parquet",
+        retrained=f"{ONGOING_SCORES}/retrained.parquet",
+        votes="<results>/transients/votes/ongoing.parquet",
+        split=ONGOING_SPLIT,
+        features="<results>/transients/features/ongoing.parquet",
+    output:
+        curves=f"{TRANSIENT_TABLE}/survey_curves.parquet",
+        histogram=f"{TRANSIENT_TABLE}/survey_histogram.csv",
+        metrics=f"{TRANSIENT_METRIC}/survey.json",
+    log:
+        "<logs>/survey_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/survey.py"),
+    script:
+        "../../scripts/transients/survey.py"
+
+
+# --- label noise (Sec. 5.1)
+
+
+def noisy(shapes):
+    """Shape and share of each version of the labels; without wrong ones all shapes are the same, the first."""
+    return [
+        (shape, share)
+        for shape in shapes
+        for share in SWEEP["shares"]
+        if share or shape == SWEEP["shapes"][0]
+    ]
+
+
+def noise_labels(shapes):
+    return [
+        f"{SWEEP_FOLDER}/labels/{shape}_{share:g}.parquet"
+        for shape, share in noisy(shapes)
+    ]
+
+
+def noise_scores(method, shapes):
+    """Scores of each version of the labels and each seed."""
+    return [
+        f"{SWEEP_FOLDER}/{method}/{shape}_{share:g}_seed{number}.parquet"
+        for shape, share in noisy(shapes)
+        for number in range(SWEEP["seeds"])
+    ]
+
+
+def for_each_seed(items):
+    return [item for item in items for _ in range(SWEEP["seeds"])]
+
+
+def seed_numbers(shapes):
+    return list(range(SWEEP["seeds"])) * len(noisy(shapes))
+
+
+def sweep_cases():
+    """Method, shape, share and scores of each training, that without wrong labels once for each shape."""
+    return [
+        (method, shape, share, path)
+        for method in [MAIN_TRANSIENT, "forest"]
+        for (trained_as, share), path in zip(
+            for_each_seed(noisy(SWEEP["shapes"])), noise_scores(method, SWEEP["shapes"])
+        )
+        for shape in ([trained_as] if share else SWEEP["shapes"])
+    ]
+
+
+rule noise_labels_transients:
+    input:
+        truth=triplets("des", "truth", "parquet"),
+        split=transient_split("phase2"),
+    output:
+        labels=noise_labels(SWEEP["shapes"]),
+        split=f"{SWEEP_FOLDER}/split.parquet",
+    log:
+        "<logs>/noise_labels_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        cases=noisy(SWEEP["shapes"]),
+        max_examples=SWEEP["training"].get("max_examples"),
+        seed=config["seed"],
+        code=code("transients/noise_labels.py"),
+    script:
+        "../../scripts/transients/noise_labels.py"
+
+
+for _shape in SWEEP["shapes"]:
+
+    rule:
+        name:
+            f"sweep_networks_transients_{_shape}"
+        input:
+            shards=triplets("des"),
+            split=f"{SWEEP_FOLDER}/split.parquet",
+            labels=for_each_seed(noise_labels([_shape])),
+        output:
+            noise_scores(MAIN_TRANSIENT, [_shape]),
+        log:
+            f"<logs>/sweep_networks_transients_{_shape}.log",
+        benchmark:
+            f"<benchmarks>/sweep_networks_transients_{_shape}.tsv"
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+        params:
+            # How many examples they learn from the split says already.
+            cfg=MAIN_NETWORK
+            | {
+                "training": MAIN_NETWORK["training"]
+                | SWEEP["training"]
+                | {"max_examples": None}
+            },
+            numbers=seed_numbers([_shape]),
+            recipe=TRANSIENTS["recipe"],
+            seed=config["seed"],
+            own=own_file("transients", MAIN_TRANSIENT),
+            scale=config["scale"],
+            state=f"{SWEEP_FOLDER}/.state_{_shape}",
+            code=code("transients/sweep_networks.py"),
+        script:
+            "../../scripts/transients/sweep_networks.py"
+
+
+rule sweep_forests_transients:
+    input:
+        features="<results>/transients/features/des.parquet",
+        split=f"{SWEEP_FOLDER}/split.parquet",
+        labels=for_each_seed(noise_labels(SWEEP["shapes"])),
+    output:
+        noise_scores("forest", SWEEP["shapes"]),
+    log:
+        "<logs>/sweep_forests_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        numbers=seed_numbers(SWEEP["shapes"]),
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        code=code("transients/sweep_forests.py"),
+    script:
+        "../../scripts/transients/sweep_forests.py"
+
+
+rule noise_transients:
+    input:
+        scores=[path for *_, path in sweep_cases()],
+        split=f"{SWEEP_FOLDER}/split.parquet",
+        truth=triplets("des", "truth", "parquet"),
+    output:
+        table=f"{TRANSIENT_TABLE}/label_noise.csv",
+        metrics=f"{TRANSIENT_METRIC}/label_noise.json",
+    log:
+        "<logs>/noise_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        cases=[tuple(case) for *case, _ in sweep_cases()],
+        compared=[MAIN_TRANSIENT, "forest"],
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/noise.py"),
+    script:
+        "../../scripts/transients/noise.py"
+
+
+# --- search for an architecture (Sec. 4.1)
+
+
+rule search_transients:
+    input:
+        shards=triplets("des"),
+        split=transient_split("phase2"),
+        labels=transient_labels("phase2"),
+    output:
+        trials=f"{TRANSIENT_TABLE}/search.csv",
+        best=f"{SEARCH_FOLDER}/best.json",
+        weights=f"{SEARCH_FOLDER}/seed0.safetensors",
+        last=f"{SEARCH_FOLDER}/seed0.last.safetensors",
+        card=f"{SEARCH_FOLDER}/seed0.json",
+        history=f"{SEARCH_FOLDER}/seed0.history.csv",
+        timing=f"{SEARCH_FOLDER}/seed0.history.timing.csv",
+        scores=f"{SEARCH_FOLDER}/seed0.parquet",
+    log:
+        "<logs>/search_transients.log",
+    benchmark:
+        "<benchmarks>/search_transients.tsv"
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        search={name: value for name, value in SEARCH.items() if name != "best"}
+        | {"training": TRANSIENTS["training"] | SEARCH["training"]},
+        training=TRANSIENTS["training"] | SEARCH["best"],
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        scale=config["scale"],
+        state=f"{SEARCH_FOLDER}/.state",
+        code=code("transients/search.py"),
+    script:
+        "../../scripts/transients/search.py"
+
+
+rule judge_search_transients:
+    input:
+        **TRANSIENT_VERSIONS,
+        trials=f"{TRANSIENT_TABLE}/search.csv",
+        best=f"{SEARCH_FOLDER}/best.json",
+        scores=f"{SEARCH_FOLDER}/seed0.parquet",
+        split=transient_split("phase2"),
+        truth=triplets("des", "truth", "parquet"),
+    output:
+        metrics=f"{TRANSIENT_METRIC}/search.json",
+        point=f"{TRANSIENT_METRIC}/operating_point_search.json",
+    log:
+        "<logs>/judge_search_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        cfg=TRANSIENTS["evaluate"],
+        code=code("transients/judge_search.py"),
+    script:
+        "../../scripts/transients/judge_search.py"
+
+
+METRICS += [
+    f"{TRANSIENT_METRIC}/{name}.json" for name in ["survey", "label_noise", "search"]
+]
