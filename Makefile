@@ -18,13 +18,13 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # The stamp carries the hash of the lock: the environment is re-used for as long as the lock is unchanged.
 STAMP := $(VENV)/.lock-$(shell sha256sum requirements.lock 2>/dev/null | cut -c1-16)
 
-.PHONY: help setup results report test lint format bench scan classify graph reference clean
+.PHONY: help setup results report test lint format bench scan classify score review graph reference clean
 
 help:  ## This list
 	@echo "Skyneedle: rare things in the sky found with neural networks."
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 	@echo
-	@echo "  make results SCALE=smoke|laptop|paper EXPERIMENT=strain|lenses PROFILE=default|slurm MIRROR=folder CORES=n \\"
+	@echo "  make results SCALE=smoke|laptop|paper EXPERIMENT=strain|lenses|transients PROFILE=default|slurm MIRROR=folder CORES=n \\"
 	@echo "               ARGS=\"options of snakemake\""
 
 $(STAMP): requirements.lock
@@ -57,6 +57,12 @@ scan: $(STAMP)  ## Search strain files: make scan ARGS="H1=file.hdf5 L1=file.hdf
 
 classify: $(STAMP)  ## Score stamps as lenses: make classify ARGS="folder_of_stamps"
 	@$(BIN)/skyneedle classify $(ARGS)
+
+score: $(STAMP)  ## Score candidates of transients: make score ARGS="stamps.tar alerts.avro"
+	@$(BIN)/skyneedle score $(ARGS)
+
+review: $(STAMP)  ## Review suspect labels in a browser: make review ARGS="suspects.parquet data_folder --log review.sqlite"
+	@$(BIN)/skyneedle review $(ARGS)
 
 graph: $(STAMP)  ## The graph of rules as a mermaid diagram
 	@$(BIN)/snakemake --configfile config/smoke.yaml --rulegraph mermaid-js results/smoke/scoreboard.csv 2>/dev/null
