@@ -13,7 +13,7 @@ from skyneedle.transients import split, training
 from skyneedle.transients.preprocess import Scaling
 from tests.unit.transients.small import JOB, entry, made, write
 
-OUTPUTS = ("seed0.safetensors", "seed0.last.safetensors", "seed0.json", "history.csv")
+OUTPUTS = ("seed0.safetensors", "seed0.last.safetensors", "seed0.json", "seed0.history.csv")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_simple_task_is_learned(sets, trained):
     assert (
         found.loc[found["label"] == 1, "score"].mean() > 0.5 > found.loc[found["label"] == 0, "score"].mean()
     )
-    history = pd.read_csv(trained[0] / "history.csv")
+    history = pd.read_csv(trained[0] / "seed0.history.csv")
     assert {"loss", "accuracy", "learning_rate"} < set(history.columns)
 
 
@@ -165,7 +165,7 @@ def test_stamps_are_turned_by_id_and_epoch_all_planes_alike(sets):
 
 def test_best_and_last_epoch_are_both_kept_and_told(sets, tmp_path):
     card = train(sets, tmp_path, epochs=6, learning_rate=0.1)
-    losses = pd.read_csv(tmp_path / "history.csv").query("split == 'validation'").loss.to_numpy()
+    losses = pd.read_csv(tmp_path / "seed0.history.csv").query("split == 'validation'").loss.to_numpy()
     assert card["best_epoch"] == int(losses.argmin()) + 1
     assert (card["best_loss"], card["last_loss"]) == pytest.approx((losses.min(), losses[-1]))
     assert card["provenance"]["weights"] == "best"
@@ -188,7 +188,7 @@ def test_faithful_takes_raw_pixels_steps_and_the_last_epoch(tmp_path):
     assert card["provenance"]["weights"] == "last"
     assert card["provenance"]["flips"] is False
     assert card["training"]["amsgrad"] is False
-    rates = pd.read_csv(tmp_path / "history.csv").query("split == 'train'").learning_rate.tolist()
+    rates = pd.read_csv(tmp_path / "seed0.history.csv").query("split == 'train'").learning_rate.tolist()
     assert rates == [0.1] * 10 + [0.05] * 2
     last = predicted(tmp_path, sets, weights="last")
     assert predicted(tmp_path, sets)["logit"].equals(last["logit"])
