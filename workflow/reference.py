@@ -13,12 +13,13 @@ from skyneedle.core import plotting
 ROOT = Path(__file__).resolve().parents[1]
 MAIN, EVENT = "fcn", "GW150914"
 LENSES = ("ou66", "ou200")
+TRANSIENTS = "cnn1"  # trained on the labels after the review
 
 
 def main(scale: str = "laptop") -> None:
     """Fill reference/ from results/<scale>, one experiment after the other; a missing one is named."""
     n_done = 0
-    for copy in (strain, lenses):
+    for copy in (strain, lenses, transients):
         try:
             copy(ROOT / "results" / scale, ROOT / "reference")
             n_done += 1
@@ -41,14 +42,20 @@ def lenses(results: Path, reference: Path) -> None:
     _copy([pair for name in LENSES for pair in _network(results, "lenses", name)], reference / "lenses")
 
 
-def _network(results: Path, experiment: str, name: str) -> list[tuple[Path, str]]:
-    """Files of one network, and what they are called beside those of others."""
-    model, metrics = results / experiment / "models" / name, results / experiment / "metrics"
+def transients(results: Path, reference: Path) -> None:
+    """The network of `skyneedle score`, and its numbers."""
+    _copy(_network(results, "transients", TRANSIENTS, "phase2"), reference / "transients")
+
+
+def _network(results: Path, experiment: str, name: str, case: str = "") -> list[tuple[Path, str]]:
+    """Files of one network, and what they are called beside those of others; case: where there are several."""
+    model, metrics = results / experiment / "models" / case / name, results / experiment / "metrics"
+    judged = f"{case}_{name}" if case else name
     return [
         (model / "seed0.safetensors", f"{name}.safetensors"),
         (model / "seed0.json", f"{name}.json"),
-        (metrics / f"operating_point_{name}.json", f"operating_point_{name}.json"),
-        (metrics / f"{name}.json", f"metrics_{name}.json"),
+        (metrics / f"operating_point_{judged}.json", f"operating_point_{name}.json"),
+        (metrics / f"{judged}.json", f"metrics_{name}.json"),
     ]
 
 

@@ -49,3 +49,14 @@ def test_lens_networks_are_copied_when_all_of_them_are_there(reference, tmp_path
             ("operating_point_", "json", f"operating_point_{name}.json"),
         )
     }
+
+
+def test_the_network_of_transients_is_the_one_of_the_labels_after_the_review(reference, tmp_path):
+    results = tmp_path / "results" / "laptop" / "transients"
+    names = ("models/phase2/cnn1/seed0.safetensors", "models/phase2/cnn1/seed0.json")
+    for path in (*names, "metrics/phase2_cnn1.json", "metrics/operating_point_phase2_cnn1.json"):
+        write(results / path)
+    reference.main()
+    copied = {path.name: path.read_text() for path in (tmp_path / "reference" / "transients").iterdir()}
+    assert set(copied) == {"cnn1.safetensors", "cnn1.json", "metrics_cnn1.json", "operating_point_cnn1.json"}
+    assert copied["metrics_cnn1.json"] == "phase2_cnn1.json"

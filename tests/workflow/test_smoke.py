@@ -50,6 +50,23 @@ def test_networks_that_find_lenses_are_judged_and_beside_the_paper(smoke):
     assert {"ou66", "ou_tsne", "flux_size_colour"} <= set(networks)
 
 
+def test_transients_are_judged_relabelled_and_drawn(smoke):
+    folder = smoke / "figures" / "ayyar2022"
+    drawn = {ending: {path.stem for path in folder.glob(f"*.{ending}")} for ending in ("svg", "pdf", "csv")}
+    assert drawn["svg"] == drawn["pdf"] == drawn["csv"]
+    papers = {name.split("_")[0] for name in drawn["svg"]} - {"extra"}
+    assert papers == {f"fig{number}" for number in range(1, 14)}
+    assert len(drawn["svg"]) == 13 + 7
+    tables = {path.stem.split("_")[0] for path in (smoke / "tables" / "ayyar2022").glob("*.csv")}
+    assert {f"table{number}" for number in range(1, 6)} <= tables
+    made = smoke / "transients"
+    splits = pd.read_parquet(made / "splits" / "phase2.parquet")
+    assert splits.groupby("group")["split"].nunique().max() == 1
+    labels = pd.read_parquet(made / "labels" / "relabelled.parquet")
+    assert set(labels["id"]) == set(splits["id"])
+    assert (labels.loc[labels["label"] != labels["label_given"], "flipped_by"] != "").all()
+
+
 def test_the_scoreboard_has_every_published_row(smoke):
     with open(ROOT / "config" / "published.tsv", newline="") as file:
         published = list(csv.DictReader(file, delimiter="\t"))
