@@ -73,6 +73,10 @@ for _case in ["phase1", "phase2"]:
         input:
             **TRANSIENT_VERSIONS,
             scores=[transient_scores(_case, name) for name in judged_methods(_case)],
+            cards=expand(
+                f"<results>/transients/models/{_case}/{{name}}/seed0.json",
+                name=TRANSIENT_NETWORKS,
+            ),
             split=transient_split(_case),
             truth=triplets("des", "truth", "parquet"),
         output:
