@@ -6,6 +6,10 @@ ONGOING_SPLIT = "<results>/transients/splits/ongoing.parquet"
 ONGOING_SCORES = "<results>/transients/scores/ongoing"
 RETRAINED = f"<results>/transients/models/ongoing/{MAIN_TRANSIENT}/seed0"
 SWEEP = TRANSIENTS["labels"]["sweep"]
+# How many examples it learns from, its split says already.
+SWEEP_NETWORK = MAIN_NETWORK | {
+    "training": MAIN_NETWORK["training"] | SWEEP["training"] | {"max_examples": None}
+}
 SWEEP_FOLDER = "<results>/transients/sweep"
 SEARCH = TRANSIENTS["search"]
 SEARCH_FOLDER = "<results>/transients/search"
@@ -184,13 +188,7 @@ for _shape in SWEEP["shapes"]:
         resources:
             gpu=1,
         params:
-            # How many examples they learn from the split says already.
-            cfg=MAIN_NETWORK
-            | {
-                "training": MAIN_NETWORK["training"]
-                | SWEEP["training"]
-                | {"max_examples": None}
-            },
+            cfg=SWEEP_NETWORK,
             numbers=seed_numbers([_shape]),
             recipe=TRANSIENTS["recipe"],
             seed=config["seed"],
@@ -305,6 +303,73 @@ rule judge_search_transients:
         code=code("transients/judge_search.py"),
     script:
         "../../scripts/transients/judge_search.py"
+
+
+# --- what 8-bit stamps cost; packed stamps of the other recipe are 8-bit already
+
+if TRANSIENTS["recipe"] == "corrected":
+    # True labels; networks on fluxes have been trained on the same examples for the sweep.
+    TRUE_LABELS = f"{SWEEP['shapes'][0]}_0"
+    PICTURES = ["gif_unmarked", "gif", "gif_as_published"]
+    FORMS_SCORES = {
+        "fits": f"{SWEEP_FOLDER}/{MAIN_TRANSIENT}/{TRUE_LABELS}_seed0.parquet"
+    } | {
+        name: f"<results>/transients/pixel_modes/{name}.parquet"
+        for name in [
+            *PICTURES,
+            *(f"marks_{form}" for form in ["fits", *PICTURES]),
+        ]
+    }
+
+    rule pixel_modes_transients:
+        input:
+            shards=triplets("des"),
+            split=f"{SWEEP_FOLDER}/split.parquet",
+            labels=f"{SWEEP_FOLDER}/labels/{TRUE_LABELS}.parquet",
+        output:
+            **{name: path for name, path in FORMS_SCORES.items() if name != "fits"},
+            pixels="<results>/transients/pixel_modes/pixels.csv",
+        log:
+            "<logs>/pixel_modes_transients.log",
+        benchmark:
+            "<benchmarks>/pixel_modes_transients.tsv"
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        resources:
+            gpu=1,
+        params:
+            cfg=SWEEP_NETWORK,
+            own=own_file("transients", MAIN_TRANSIENT),
+            seed=config["seed"],
+            scale=config["scale"],
+            state="<results>/transients/pixel_modes/.state",
+            code=code("transients/pixel_modes.py"),
+        script:
+            "../../scripts/transients/pixel_modes.py"
+
+    rule judge_pixel_modes_transients:
+        input:
+            scores=list(FORMS_SCORES.values()),
+            counted="<results>/transients/pixel_modes/pixels.csv",
+            split=f"{SWEEP_FOLDER}/split.parquet",
+            truth=triplets("des", "truth", "parquet"),
+        output:
+            table=f"{TRANSIENT_TABLE}/pixel_modes.csv",
+            metrics=f"{TRANSIENT_METRIC}/pixel_modes.json",
+        log:
+            "<logs>/judge_pixel_modes_transients.log",
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        params:
+            forms=list(FORMS_SCORES),
+            n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+            code=code("transients/judge_pixel_modes.py"),
+        script:
+            "../../scripts/transients/judge_pixel_modes.py"
+
+    METRICS.append(f"{TRANSIENT_METRIC}/pixel_modes.json")
 
 
 METRICS += [

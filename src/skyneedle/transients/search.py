@@ -47,6 +47,7 @@ class Search:
         warm_up_trials: trials before the first is pruned.
         warm_up_epochs: epochs of a trial before it may be pruned.
         channels: of all networks.
+        max_validation: examples of the validation split that choose, drawn by id alone; None takes all.
         training: ``core.task.Settings`` and ``max_examples``, as of a network of the configuration.
     """
 
@@ -59,6 +60,7 @@ class Search:
     warm_up_trials: int = 5
     warm_up_epochs: int = 1
     channels: Sequence[str] = networks.CHANNELS
+    max_validation: int | None = None
 
     def __post_init__(self) -> None:
         unknown = set(self.published) - set(networks.NAMES)
@@ -121,7 +123,7 @@ def run(
     data = DataSet(shards)
     n_most = search.training.get("max_examples")
     learnt = training.sample(data, split_file, training_split, labels, n_most)
-    validation = training.sample(data, split_file, validation_split, labels)
+    validation = training.sample(data, split_file, validation_split, labels, search.max_validation)
     with exclusive(state_dir / "lock"):
         key = f"{training.fingerprint(learnt, validation, job)} {job.seed} {recipe} {asdict(search)}"
         study = _study(state_dir, key, search)

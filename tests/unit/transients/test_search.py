@@ -190,6 +190,21 @@ def test_numbers_of_the_best_stand_beside_how_much_was_searched(whole):
     assert found["best_is_published"] == (row["network"] != "searched")
 
 
+def test_only_so_many_validation_examples_choose(sets, tmp_path, monkeypatch):
+    seen = []
+
+    def fit(network, learnt, validation, **_):
+        seen.append((len(learnt.rows), len(validation.rows)))
+        raise Stop
+
+    monkeypatch.setattr(training, "fit", fit)
+    for most in (5, None):
+        with pytest.raises(Stop):
+            run(sets, tmp_path / str(most), max_validation=most)
+    n = (pd.read_parquet(sets[1])["split"] == "validation").sum()
+    assert seen == [(16, 5), (16, n)]
+
+
 def test_the_best_is_trained_longer_at_its_own_learning_rate(whole):
     best = json.loads((whole[0] / "best.json").read_text())["network"]
     entry = search.trained_longer(whole[0] / "best.json", {"epochs": 9, "batch_size": 4, "learning_rate": 1})

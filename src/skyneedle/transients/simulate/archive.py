@@ -212,12 +212,14 @@ def tick_marks() -> np.ndarray:
     return marks
 
 
-def stretched(stamp: np.ndarray) -> np.ndarray:
-    """A plane in 8 bits: linear between its own quantiles, with the marks of the archive; uint8 (51, 51)."""
+def stretched(stamp: np.ndarray, marked: bool = True) -> np.ndarray:
+    """A plane in 8 bits: linear between its own quantiles, with the marks of the archive unless told not to;
+    uint8 (51, 51)."""
     low, high = np.quantile(stamp, (_CLIPPED_LOW, 1 - _CLIPPED_HIGH))
     scaled = (stamp - low) * (255.0 / (high - low)) if high > low else np.zeros_like(stamp)
     plane = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
-    plane[tick_marks()] = 255
+    if marked:
+        plane[tick_marks()] = 255
     return plane
 
 
