@@ -1,5 +1,7 @@
 """Train the main network on 8-bit forms of the same stamps."""
 
+from pathlib import Path
+
 from skyneedle.core import runtime
 from skyneedle.transients import pixel_modes
 
@@ -12,6 +14,6 @@ with runtime.rule(snakemake) as job:
         asked.labels,
         dict(snakemake.output.items()),
         scale=params.scale,
-        state_dir=params.state,
+        state_dir=Path(snakemake.output.pixels).parent / ".state",
         job=job,
     )

@@ -1,5 +1,7 @@
 """Train the main network on labels with more and more errors."""
 
+from pathlib import Path
+
 from skyneedle.core import runtime
 from skyneedle.transients import sweep
 
@@ -12,6 +14,6 @@ with runtime.rule(snakemake) as job:
         zip(asked.labels, params.numbers, snakemake.output, strict=True),
         recipe=params.recipe,
         scale=params.scale,
-        state_dir=params.state,
+        state_dir=Path(snakemake.output[0]).parent / ".state",
         job=job,
     )

@@ -130,3 +130,56 @@ def real_images(name):
 def lens_scores(methods, name):
     """Files with the scores that several methods give to one set of lenses."""
     return expand(f"<results>/lenses/scores/{{method}}/{name}.parquet", method=methods)
+
+
+def noisy_labels(shapes):
+    """Shape and share of each version of the labels; without wrong ones all shapes are the same, the first."""
+    sweep = config["transients"]["labels"]["sweep"]
+    return [
+        (shape, share)
+        for shape in shapes
+        for share in sweep["shares"]
+        if share or shape == sweep["shapes"][0]
+    ]
+
+
+def sweep_seeds():
+    return range(config["transients"]["labels"]["sweep"]["seeds"])
+
+
+def noise_label_files(shapes, each_seed=False):
+    """Labels of each version, as often as something is trained on them if asked for."""
+    return [
+        f"<results>/transients/sweep/labels/{shape}_{share:g}.parquet"
+        for shape, share in noisy_labels(shapes)
+        for _ in (sweep_seeds() if each_seed else [0])
+    ]
+
+
+def noise_score_files(method, shapes):
+    """Scores of each version of the labels and each seed."""
+    return [
+        f"<results>/transients/sweep/{method}/{shape}_{share:g}_seed{number}.parquet"
+        for shape, share in noisy_labels(shapes)
+        for number in sweep_seeds()
+    ]
+
+
+def sweep_numbers(shapes):
+    """Number of each training among those on the same labels."""
+    return [number for _ in noisy_labels(shapes) for number in sweep_seeds()]
+
+
+def sweep_cases():
+    """Method, shape, share and scores of each training, that without wrong labels once for each shape."""
+    transients = config["transients"]["labels"]
+    shapes = transients["sweep"]["shapes"]
+    versions = [version for version in noisy_labels(shapes) for _ in sweep_seeds()]
+    return [
+        (method, shape, share, path)
+        for method in [transients["main"], "forest"]
+        for (trained_as, share), path in zip(
+            versions, noise_score_files(method, shapes)
+        )
+        for shape in ([trained_as] if share else shapes)
+    ]

@@ -11,6 +11,7 @@ SWEEP_NETWORK = MAIN_NETWORK | {
     "training": MAIN_NETWORK["training"] | SWEEP["training"] | {"max_examples": None}
 }
 SWEEP_FOLDER = "<results>/transients/sweep"
+SWEEP_CASES = sweep_cases()
 SEARCH = TRANSIENTS["search"]
 SEARCH_FOLDER = "<results>/transients/search"
 
@@ -100,58 +101,12 @@ rule survey_transients:
 # --- label noise (Sec. 5.1)
 
 
-def noisy(shapes):
-    """Shape and share of each version of the labels; without wrong ones all shapes are the same, the first."""
-    return [
-        (shape, share)
-        for shape in shapes
-        for share in SWEEP["shares"]
-        if share or shape == SWEEP["shapes"][0]
-    ]
-
-
-def noise_labels(shapes):
-    return [
-        f"{SWEEP_FOLDER}/labels/{shape}_{share:g}.parquet"
-        for shape, share in noisy(shapes)
-    ]
-
-
-def noise_scores(method, shapes):
-    """Scores of each version of the labels and each seed."""
-    return [
-        f"{SWEEP_FOLDER}/{method}/{shape}_{share:g}_seed{number}.parquet"
-        for shape, share in noisy(shapes)
-        for number in range(SWEEP["seeds"])
-    ]
-
-
-def for_each_seed(items):
-    return [item for item in items for _ in range(SWEEP["seeds"])]
-
-
-def seed_numbers(shapes):
-    return list(range(SWEEP["seeds"])) * len(noisy(shapes))
-
-
-def sweep_cases():
-    """Method, shape, share and scores of each training, that without wrong labels once for each shape."""
-    return [
-        (method, shape, share, path)
-        for method in [MAIN_TRANSIENT, "forest"]
-        for (trained_as, share), path in zip(
-            for_each_seed(noisy(SWEEP["shapes"])), noise_scores(method, SWEEP["shapes"])
-        )
-        for shape in ([trained_as] if share else SWEEP["shapes"])
-    ]
-
-
 rule noise_labels_transients:
     input:
         truth=triplets("des", "truth", "parquet"),
         split=transient_split("phase2"),
     output:
-        labels=noise_labels(SWEEP["shapes"]),
+        labels=noise_label_files(SWEEP["shapes"]),
         split=f"{SWEEP_FOLDER}/split.parquet",
     log:
         "<logs>/noise_labels_transients.log",
@@ -159,7 +114,7 @@ rule noise_labels_transients:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        cases=noisy(SWEEP["shapes"]),
+        cases=noisy_labels(SWEEP["shapes"]),
         max_examples=SWEEP["training"].get("max_examples"),
         seed=config["seed"],
         code=code("transients/noise_labels.py"),
@@ -175,9 +130,9 @@ for _shape in SWEEP["shapes"]:
         input:
             shards=triplets("des"),
             split=f"{SWEEP_FOLDER}/split.parquet",
-            labels=for_each_seed(noise_labels([_shape])),
+            labels=noise_label_files([_shape], each_seed=True),
         output:
-            noise_scores(MAIN_TRANSIENT, [_shape]),
+            noise_score_files(MAIN_TRANSIENT, [_shape]),
         log:
             f"<logs>/sweep_networks_transients_{_shape}.log",
         benchmark:
@@ -189,12 +144,11 @@ for _shape in SWEEP["shapes"]:
             gpu=1,
         params:
             cfg=SWEEP_NETWORK,
-            numbers=seed_numbers([_shape]),
+            numbers=sweep_numbers([_shape]),
             recipe=TRANSIENTS["recipe"],
             seed=config["seed"],
             own=own_file("transients", MAIN_TRANSIENT),
             scale=config["scale"],
-            state=f"{SWEEP_FOLDER}/.state_{_shape}",
             code=code("transients/sweep_networks.py"),
         script:
             "../../scripts/transients/sweep_networks.py"
@@ -204,16 +158,16 @@ rule sweep_forests_transients:
     input:
         features="<results>/transients/features/des.parquet",
         split=f"{SWEEP_FOLDER}/split.parquet",
-        labels=for_each_seed(noise_labels(SWEEP["shapes"])),
+        labels=noise_label_files(SWEEP["shapes"], each_seed=True),
     output:
-        noise_scores("forest", SWEEP["shapes"]),
+        noise_score_files("forest", SWEEP["shapes"]),
     log:
         "<logs>/sweep_forests_transients.log",
     conda:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        numbers=seed_numbers(SWEEP["shapes"]),
+        numbers=sweep_numbers(SWEEP["shapes"]),
         recipe=TRANSIENTS["recipe"],
         seed=config["seed"],
         code=code("transients/sweep_forests.py"),
@@ -223,7 +177,7 @@ rule sweep_forests_transients:
 
 rule noise_transients:
     input:
-        scores=[path for *_, path in sweep_cases()],
+        scores=[path for *_, path in SWEEP_CASES],
         split=f"{SWEEP_FOLDER}/split.parquet",
         truth=triplets("des", "truth", "parquet"),
     output:
@@ -235,7 +189,7 @@ rule noise_transients:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        cases=[tuple(case) for *case, _ in sweep_cases()],
+        cases=[tuple(case) for *case, _ in SWEEP_CASES],
         compared=[MAIN_TRANSIENT, "forest"],
         n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
         code=code("transients/noise.py"),
@@ -276,7 +230,6 @@ rule search_transients:
         recipe=TRANSIENTS["recipe"],
         seed=config["seed"],
         scale=config["scale"],
-        state=f"{SEARCH_FOLDER}/.state",
         code=code("transients/search.py"),
     script:
         "../../scripts/transients/search.py"
@@ -343,7 +296,6 @@ if TRANSIENTS["recipe"] == "corrected":
             own=own_file("transients", MAIN_TRANSIENT),
             seed=config["seed"],
             scale=config["scale"],
-            state="<results>/transients/pixel_modes/.state",
             code=code("transients/pixel_modes.py"),
         script:
             "../../scripts/transients/pixel_modes.py"
