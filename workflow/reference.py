@@ -48,7 +48,7 @@ def transients(results: Path, reference: Path) -> None:
 
 
 def _network(results: Path, experiment: str, name: str, case: str = "") -> list[tuple[Path, str]]:
-    """Files of one network, and what they are called beside those of others; case: where there are several."""
+    """Files of one network (of a case, where there are several), and their names beside those of others."""
     model, metrics = results / experiment / "models" / case / name, results / experiment / "metrics"
     judged = f"{case}_{name}" if case else name
     return [
