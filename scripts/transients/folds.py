@@ -1,10 +1,12 @@
 """Score every candidate with a network that has not seen its group."""
 
+from pathlib import Path
+
 from skyneedle.core import runtime
 from skyneedle.transients import training
 
 with runtime.rule(snakemake) as job:
-    cfg = snakemake.params.cfg
+    cfg, out = snakemake.params.cfg, Path(snakemake.output[0])
     training.train_folds(
         cfg | {"training": cfg["training"] | {"epochs": snakemake.params.epochs}},
         snakemake.input.shards,
@@ -13,7 +15,7 @@ with runtime.rule(snakemake) as job:
         n_folds=snakemake.params.n_folds,
         recipe=snakemake.params.recipe,
         scale=snakemake.params.scale,
-        out=snakemake.output[0],
-        state_dir=snakemake.params.state,
+        out=out,
+        state_dir=out.parent / f".state_{out.stem}",
         job=job,
     )

@@ -183,3 +183,59 @@ def sweep_cases():
         )
         for shape in ([trained_as] if share else shapes)
     ]
+
+
+def triplets(survey, what="data", ending="h5"):
+    """Files of one simulated survey."""
+    n = config["transients"]["surveys"][survey]["shards"]
+    return [
+        f"<results>/transients/{what}/{survey}/{shard:03d}.{ending}"
+        for shard in range(n)
+    ]
+
+
+def transient_labels(case):
+    """Labels that networks of a case are trained on."""
+    return f"<results>/transients/labels/{TRANSIENT_CASES[case]['labels']}.parquet"
+
+
+def transient_split(case):
+    """How the examples of a case are divided."""
+    return f"<results>/transients/splits/{TRANSIENT_CASES[case]['split']}.parquet"
+
+
+def transient_network(name):
+    """Settings of one network of transients, with what it does not say filled in."""
+    entry = entry_of("transients", name)
+    return {
+        "name": name,
+        "source": entry["source"],
+        "options": entry.get("options", {}),
+        "training": config["transients"]["training"] | entry.get("training", {}),
+    }
+
+
+def transient_scores(case, method, number=0):
+    """Scores of one training of a method."""
+    return f"<results>/transients/scores/{case}/{method}/seed{number}.parquet"
+
+
+def all_transient_scores(case, method):
+    """Scores of all trainings of a method that differ in their start."""
+    return [
+        transient_scores(case, method, number)
+        for number in range(TRANSIENT_METHODS[case][method])
+    ]
+
+
+def transient_cards(case):
+    """Cards of what the comparison of a case is between, which must have seen the same examples."""
+    return expand(
+        f"<results>/transients/models/{case}/{{method}}/seed0.json",
+        method=[MAIN_TRANSIENT, "forest"],
+    )
+
+
+def judged_methods(case):
+    """Methods of a case, with the cut on the peak that needs no training."""
+    return [*TRANSIENT_METHODS[case], "peak_snr"]

@@ -14,34 +14,6 @@ TRANSIENT_TRUTH = "<results>/transients/truth"
 MAIN_TRANSIENT = TRANSIENTS["labels"]["main"]
 
 
-def triplets(survey, what="data", ending="h5"):
-    """Files of one simulated survey."""
-    n = TRANSIENTS["surveys"][survey]["shards"]
-    return [
-        f"<results>/transients/{what}/{survey}/{shard:03d}.{ending}"
-        for shard in range(n)
-    ]
-
-
-def transient_labels(case):
-    return f"<results>/transients/labels/{TRANSIENT_CASES[case]['labels']}.parquet"
-
-
-def transient_split(case):
-    return f"<results>/transients/splits/{TRANSIENT_CASES[case]['split']}.parquet"
-
-
-def transient_network(name):
-    """Settings of one network of transients, with what it does not say filled in."""
-    entry = entry_of("transients", name)
-    return {
-        "name": name,
-        "source": entry["source"],
-        "options": entry.get("options", {}),
-        "training": TRANSIENTS["training"] | entry.get("training", {}),
-    }
-
-
 wildcard_constraints:
     survey="|".join(TRANSIENT_SURVEYS),
     case="|".join(TRANSIENT_CASES),

@@ -19,29 +19,6 @@ TRANSIENT_VERSIONS = {
 }
 
 
-def transient_scores(case, method, number=0):
-    return f"<results>/transients/scores/{case}/{method}/seed{number}.parquet"
-
-
-def all_transient_scores(case, method):
-    return [
-        transient_scores(case, method, number)
-        for number in range(TRANSIENT_METHODS[case][method])
-    ]
-
-
-def transient_cards(case):
-    """Cards of what the comparison of a case is between, which must have seen the same examples."""
-    return expand(
-        f"<results>/transients/models/{case}/{{method}}/seed0.json",
-        method=[MAIN_TRANSIENT, "forest"],
-    )
-
-
-def judged_methods(case):
-    return [*TRANSIENT_METHODS[case], "peak_snr"]
-
-
 rule baseline_transients:
     input:
         shards=triplets("des"),

@@ -32,7 +32,6 @@ rule folds_transients:
         recipe=TRANSIENTS["recipe"],
         seed=config["seed"],
         scale=config["scale"],
-        state=f"<results>/transients/folds/.state_{MAIN_TRANSIENT}",
         code=code("transients/folds.py"),
     script:
         "../../scripts/transients/folds.py"
