@@ -153,6 +153,15 @@ def log_axis(axis: Axis) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def blank(axes: Axes) -> None:
+    """Axes without ticks, grid and frame, as wide as high."""
+    axes.set(xticks=[], yticks=[])
+    axes.set_box_aspect(1)
+    axes.grid(False)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
 def panel_without_data(axes: Axes, reason: str, title: str = "") -> None:
     """Say in the panel itself why nothing is drawn there."""
     axes.set(xticks=[], yticks=[])

@@ -123,6 +123,13 @@ def shard_ids(first: int, n_examples: int, shard: int, n_shards: int) -> range:
     return range(first + int(bounds[shard]), first + int(bounds[shard + 1]))
 
 
+def spread(places: np.ndarray, n: int) -> np.ndarray:
+    """At most n of these, evenly spread."""
+    if len(places) <= n:
+        return places
+    return places[np.linspace(0, len(places) - 1, n).round().astype(int)]
+
+
 class DataSet:
     """Shards read as one data set; files are opened when first read, in each process anew.
 

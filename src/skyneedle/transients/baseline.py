@@ -18,7 +18,7 @@ from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet
 from skyneedle.transients.evaluate import rates, scored
 from skyneedle.transients.features import medians
-from skyneedle.transients.features.pixels import CHANNELS, MASKED, NMAD, SIDE
+from skyneedle.transients.features.pixels import CHANNELS, NMAD, SIDE, good_pixels
 
 BLOCK = 256
 APERTURE = 3  # pixels around the middle in which the peak may lie
@@ -71,8 +71,7 @@ def statistics(stamps: np.ndarray) -> pd.DataFrame:
 def _noise_units(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A plane from its median and in robust standard deviations, bad pixels and empty planes at zero; which
     pixels are good; and the deviation in counts."""
-    size = np.abs(plane)
-    good = np.isfinite(plane) & ((size == 0) | (size >= MASKED))
+    good = good_pixels(plane)
     flat = np.where(good, plane, 0).reshape(len(plane), -1)
     flat_good = None if good.all() else good.reshape(len(plane), -1)
     centred = flat - medians.of_good(flat, flat_good)[:, None]

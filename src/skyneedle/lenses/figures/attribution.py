@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 
 from skyneedle.core import plotting
-from skyneedle.lenses.figures.images import blank, log_stretched
+from skyneedle.lenses.figures.images import log_stretched
 
 NETWORKS = ("ou66", "ou200")  # rows of the occlusion maps, as in the paper
 GUIDED_NETWORK = "ou200"  # whose guided Grad-CAM the paper shows
@@ -138,7 +138,7 @@ def _row_of_tiles(
     """Draw one row; places without an image say why."""
     drawn = []
     for column, one in enumerate(axes):
-        blank(one)
+        plotting.blank(one)
         row = rows[column] if column < len(rows) else Missing("", reason)
         if isinstance(row, Missing):
             # What is missing is in the csv at length; the panel has room for why.

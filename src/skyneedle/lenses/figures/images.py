@@ -45,15 +45,6 @@ def log_stretched(row: Any) -> tuple[np.ndarray, float, float]:
     return np.log(np.maximum(image, low) / low) / np.log(high / low), low, high
 
 
-def blank(axes: Axes) -> None:
-    """Axes without ticks, grid and frame, as wide as high."""
-    axes.set(xticks=[], yticks=[])
-    axes.set_box_aspect(1)
-    axes.grid(False)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
 def _caption(axes: Axes, row: Any) -> None:
     word = "lens" if row.label else "no lens"
     axes.set_title(f"{row.id}: {word}", fontsize=6, pad=1.5)
@@ -91,7 +82,7 @@ def _fill(
     """Draw tiles in reading order; places without an image say why."""
     drawn = []
     for place, axes in enumerate(grid.ravel()):
-        blank(axes)
+        plotting.blank(axes)
         if place >= len(rows):
             plotting.panel_without_data(axes, reason)
             continue

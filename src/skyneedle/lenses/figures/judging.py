@@ -29,7 +29,7 @@ def fig3(tiles: Table, stem: str | Path, provenance: Provenance = None) -> list[
     figure = plotting.new(plotting.PAGE_IN, 2.1)
     drawn = []
     for axes, row in zip(figure.subplots(1, len(table)), table.itertuples(index=False), strict=True):
-        images.blank(axes)
+        plotting.blank(axes)
         limits = {"low": np.nan, "high": np.nan}
         if row.reason:
             plotting.panel_without_data(axes, row.reason)

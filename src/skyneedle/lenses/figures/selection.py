@@ -322,7 +322,7 @@ def extra_psf_orientation(
         xlabel="AUROC on images without any other difference", xlim=(0.3, 1.02), ylim=(-0.6, len(found) - 0.4)
     )
     for one, row in zip(pictures, shown.itertuples(index=False), strict=True):
-        images.blank(one)
+        plotting.blank(one)
         pixels = np.asarray(row.pixels, float).reshape(row.n, row.n)
         one.imshow(np.arcsinh(pixels / row.noise), origin="lower", cmap="gray")
         one.set_title(row.words, fontsize=7)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skyneedle.core.files import appearing
-from skyneedle.core.store import DataSet
+from skyneedle.core.store import DataSet, spread
 from skyneedle.lenses.simulate.settings import NEGATIVE_KINDS
 
 N_TILES = 12  # of lenses, of non-lenses, and of each set of compound lenses
@@ -28,15 +28,15 @@ def tiles(sets: Mapping[str, str | Path | Sequence[str | Path]]) -> pd.DataFrame
     training, impostors = DataSet(sets["training"]), DataSet(sets["impostors"])
     labels = training.table["label"].to_numpy()
     kinds = training.table["kind"].to_numpy() if "kind" in training.table else np.full(len(labels), "")
-    picks = [("lens", training, _spread(np.flatnonzero(labels == 1), N_TILES))]
+    picks = [("lens", training, spread(np.flatnonzero(labels == 1), N_TILES))]
     picks.append(("non_lens", training, _varied(kinds, labels, N_TILES)))
     kinds = impostors.table["kind"].to_numpy()
     picks += [
-        (kind, impostors, _spread(np.flatnonzero(kinds == kind), N_OF_A_KIND)) for kind in NEGATIVE_KINDS
+        (kind, impostors, spread(np.flatnonzero(kinds == kind), N_OF_A_KIND)) for kind in NEGATIVE_KINDS
     ]
     for name in ("arcs", "rings"):
         data = DataSet(sets[name])
-        picks.append((name, data, _spread(np.arange(len(data)), N_TILES)))
+        picks.append((name, data, spread(np.arange(len(data)), N_TILES)))
     rows = [row for panel, data, places in picks for row in _rows(panel, data, places)]
     return pd.DataFrame(rows)
 
@@ -105,13 +105,6 @@ def _rows(panel: str, data: DataSet, places: np.ndarray) -> list[dict[str, Any]]
         )
         for place in places
     ]
-
-
-def _spread(places: np.ndarray, n: int) -> np.ndarray:
-    """At most n of these, evenly spread."""
-    if len(places) <= n:
-        return places
-    return places[np.linspace(0, len(places) - 1, n).round().astype(int)]
 
 
 def _varied(kinds: np.ndarray, labels: np.ndarray, n: int) -> np.ndarray:

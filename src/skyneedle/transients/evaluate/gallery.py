@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skyneedle.core.store import DataSet
+from skyneedle.core.store import DataSet, spread
 from skyneedle.core.tables import write_parquet
+from skyneedle.transients.preprocess import CHANNELS
 
-CHANNELS = ("temp", "srch", "diff")
 N_OF_A_CLASS = 5  # as in the paper's Fig. 2
 N_OF_A_KIND = 3
 N_CHANGED = 4  # as in its Fig. 6
@@ -55,15 +55,15 @@ def tiles(data: DataSet, kinds: pd.DataFrame, changed: pd.DataFrame) -> pd.DataF
     ids = data.table["id"].to_numpy()
     kind = pd.Series(ids).map(kinds.set_index("id")["kind"]).fillna("unknown").to_numpy()
     picks = [
-        (name, _spread(np.flatnonzero(given == label), N_OF_A_CLASS))
+        (name, spread(np.flatnonzero(given == label), N_OF_A_CLASS))
         for name, label in (("artifact", 1), ("non_artifact", 0))
     ]
     picks += [
-        (f"kind_{name}", _spread(np.flatnonzero(kind == name), N_OF_A_KIND)) for name in sorted(set(kind))
+        (f"kind_{name}", spread(np.flatnonzero(kind == name), N_OF_A_KIND)) for name in sorted(set(kind))
     ]
     for name, label in (("to_artifact", 1), ("to_non_artifact", 0)):
         rows = np.flatnonzero(np.isin(ids, changed.loc[changed["label"] == label, "id"]))
-        picks.append((name, _spread(rows, N_CHANGED)))
+        picks.append((name, spread(rows, N_CHANGED)))
     found = [_tile(data, panel, int(row), str(kind[row])) for panel, chosen in picks for row in chosen]
     return pd.DataFrame(found, columns=list(COLUMNS))
 
@@ -74,10 +74,3 @@ def _tile(data: DataSet, panel: str, row: int, kind: str) -> dict[str, Any]:
     tile = {"panel": panel, "id": int(described["id"]), "label": int(described["label_given"])}
     planes = {name: stamp[i].astype(np.float32).ravel() for i, name in enumerate(CHANNELS)}
     return tile | {"kind": kind, "side": stamp.shape[-1]} | planes
-
-
-def _spread(places: np.ndarray, n: int) -> np.ndarray:
-    """At most n of these, evenly spread."""
-    if len(places) <= n:
-        return places
-    return places[np.linspace(0, len(places) - 1, n).round().astype(int)]

@@ -6,9 +6,9 @@ import numpy as np
 
 from skyneedle.core.errors import WrongStampSize
 from skyneedle.transients.features import gaussian, medians
+from skyneedle.transients.preprocess import CHANNELS
+from skyneedle.transients.preprocess import SIZE as SIDE
 
-CHANNELS = ("temp", "srch", "diff")
-SIDE = 51
 MASKED = 1e-29  # bad pixels hold 1e-30; nothing real is as small and not zero
 NMAD = 1.4826  # from the median absolute deviation to the standard deviation of a Gaussian
 BOXES = {3: slice(10, 15), 5: slice(9, 16)}  # the names say 3 and 5, the boxes have 5 x 5 and 7 x 7 bins
@@ -50,7 +50,7 @@ def measure(stamps: np.ndarray) -> np.ndarray:
         return np.empty((0, len(PIXEL_FEATURES)), np.float32)
     found: dict[str, np.ndarray] = {}
     template, difference = (stamps[:, CHANNELS.index(name)].astype(np.float64) for name in ("temp", "diff"))
-    template_good, good = _good(template), _good(difference)
+    template_good, good = good_pixels(template), good_pixels(difference)
     found |= _counted(_noise_units(template, template_good), _noise_units(difference, good))
     found |= _on_scaled(difference, good)
     found["MASKFRAC"] = 1 - good.mean(axis=(1, 2))
@@ -58,7 +58,8 @@ def measure(stamps: np.ndarray) -> np.ndarray:
     return np.stack([found[name] for name in PIXEL_FEATURES], axis=1).astype(np.float32)
 
 
-def _good(plane: np.ndarray) -> np.ndarray:
+def good_pixels(plane: np.ndarray) -> np.ndarray:
+    """Which pixels are neither masked nor not finite, in the shape of the plane."""
     size = np.abs(plane)
     return np.isfinite(plane) & ((size == 0) | (size >= MASKED))
 

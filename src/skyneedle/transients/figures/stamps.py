@@ -143,10 +143,7 @@ def _halves(
 def _line(axes: Sequence[Axes], rows: Sequence[Any]) -> list[dict[str, Any]]:
     """Triplets from left to right; places that are left over stay empty."""
     for one in axes:
-        one.set(xticks=[], yticks=[])
-        one.grid(False)
-        for spine in one.spines.values():
-            spine.set_visible(False)
+        plotting.blank(one)
     drawn = []
     for number, row in enumerate(rows):
         for place, name in enumerate(CHANNELS):

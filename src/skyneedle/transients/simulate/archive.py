@@ -20,6 +20,7 @@ from skyneedle.core.files import appearing
 from skyneedle.core.progress import progress
 from skyneedle.core.tables import write_parquet
 from skyneedle.core.workers import in_order
+from skyneedle.transients.preprocess import CHANNELS
 from skyneedle.transients.simulate import catalogue, examples, labels
 from skyneedle.transients.simulate.scenes import STAMP
 from skyneedle.transients.simulate.settings import RECIPES, SURVEYS, Settings
@@ -143,7 +144,7 @@ def _pieces(ids: range, n_blocks: int) -> Iterator[list[int]]:
 
 def _make(ids: Sequence[int], settings: Settings, recipe: str, seed: int) -> Made:
     made = Made([], [], [])
-    order = [examples.CHANNELS.index(plane) for plane in PLANES]
+    order = [CHANNELS.index(plane) for plane in PLANES]
     encode = fits_bytes if recipe == "corrected" else gif_bytes
     for example_id in ids:
         one = examples.example(example_id, settings, seed)

@@ -15,7 +15,6 @@ from skyneedle.transients.simulate.labels import ARTIFACT, Plan, plan
 from skyneedle.transients.simulate.scenes import SIZE, STAMP, Source
 from skyneedle.transients.simulate.settings import Settings
 
-CHANNELS = ("temp", "srch", "diff")
 _MOST_ATTEMPTS = 2000
 _SAME_SCENE = 20  # attempts to find a bad subtraction of one source: else all of them would be bright
 _MOST_OFFSET_ARCSEC = 4.0  # of an event from its host: the catalogue is searched within 5

@@ -12,6 +12,7 @@ from astropy.io import fits
 from PIL import Image
 
 from skyneedle.core.errors import BadSetting
+from skyneedle.transients.preprocess import CHANNELS
 from skyneedle.transients.simulate import archive, catalogue, examples, settings
 
 FEW = settings.profile("des", {"n_blocks": 2, "bands": {"r": settings.DECAM_BANDS["r"]}})
@@ -55,7 +56,7 @@ def test_names_and_planes(written):
 def test_fits_is_big_endian_float32_and_holds_the_stamps(written):
     found = members(written[0])
     one = examples.example(11, FEW, 9)
-    for plane, stamp in zip(examples.CHANNELS, one.stamps, strict=True):
+    for plane, stamp in zip(CHANNELS, one.stamps, strict=True):
         name = next(name for name in found if name.endswith(f"/{plane}11.fits"))
         content = found[name]
         assert len(content) % 2880 == 0
@@ -113,7 +114,7 @@ def test_gif_has_the_marks_of_the_public_stamps(tmp_path, test_data):
         assert opened.format == "GIF"
         plane = np.asarray(opened.convert("L"))
         number = int(re.search(r"(\d+)\.gif$", name)[1])
-        channel = examples.CHANNELS.index(Path(name).name[:4])
+        channel = CHANNELS.index(Path(name).name[:4])
         np.testing.assert_array_equal(
             plane, archive.stretched(examples.example(number, FEW, 9).stamps[channel])
         )
