@@ -36,6 +36,11 @@ if "strain" in config["experiments"]:
     include: "workflow/rules/strain.smk"
 
 
+if {"lenses", "transfer"} & set(config["experiments"]):
+
+    include: "workflow/rules/lenses_data.smk"
+
+
 if "lenses" in config["experiments"]:
 
     include: "workflow/rules/lenses.smk"
@@ -44,6 +49,14 @@ if "lenses" in config["experiments"]:
     include: "workflow/rules/lenses_dreams.smk"
     include: "workflow/rules/lenses_evaluate.smk"
     include: "workflow/rules/lenses_figures.smk"
+
+
+if "transfer" in config["experiments"]:
+
+    include: "workflow/rules/transfer.smk"
+    include: "workflow/rules/transfer_networks.smk"
+    include: "workflow/rules/transfer_train.smk"
+    include: "workflow/rules/transfer_evaluate.smk"
 
 
 if "transients" in config["experiments"]:

@@ -26,8 +26,9 @@ def figures():
 
 
 def shards(experiment, name):
-    """Files of one data set."""
+    """Files of one data set; images of transfer are made by the rule of lenses."""
     n = config[experiment]["sets"][name]["shards"]
+    experiment = "lenses" if experiment == "transfer" else experiment
     return [f"<results>/{experiment}/data/{name}/{shard:03d}.h5" for shard in range(n)]
 
 
@@ -74,10 +75,31 @@ def own_file(experiment, name):
 
 
 def survey(name):
-    """Settings of the simulation of lenses for one set of images."""
-    lenses = config["lenses"]
-    own = lenses["sets"][name].get("simulate", {})
-    return {**lenses["simulate"], **own, "recipe": lenses["recipe"]}
+    """Settings of the simulation of lenses for one set of images, of whichever experiment it is."""
+    owner = config["lenses" if name in config["lenses"]["sets"] else "transfer"]
+    own = owner["sets"][name].get("simulate", {})
+    # What recipe selects about images concerns compound lenses, which are in sets of lenses alone.
+    return {**owner["simulate"], **own, "recipe": config["lenses"]["recipe"]}
+
+
+def simulated_sets():
+    """Sets of simulated images of the experiments that run."""
+    clash = set(config["lenses"]["sets"]) & set(config["transfer"]["sets"])
+    if clash:
+        raise WorkflowError(
+            f"lenses.sets and transfer.sets both have '{sorted(clash)[0]}'; rename one of the two."
+        )
+    sets = {}
+    if "lenses" in config["experiments"]:
+        real = real_sets()
+        sets |= {
+            name: item
+            for name, item in config["lenses"]["sets"].items()
+            if name not in real
+        }
+    if "transfer" in config["experiments"]:
+        sets |= config["transfer"]["sets"]
+    return sets
 
 
 def real_sets():

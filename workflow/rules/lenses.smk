@@ -5,30 +5,6 @@ REAL_SETS = real_sets()
 REAL_IMAGES = {name: real_images(name) for name in REAL_SETS}
 
 
-rule simulate_lenses:
-    output:
-        h5="<results>/lenses/data/{set}/{shard}.h5",
-    log:
-        "<logs>/simulate_lenses/{set}_{shard}.log",
-    benchmark:
-        "<benchmarks>/simulate_lenses/{set}_{shard}.tsv"
-    wildcard_constraints:
-        set="|".join(name for name in LENSES["sets"] if name not in REAL_SETS),
-        shard=r"\d{3}",
-    # Two threads wait for two idle cores, so among trainings of one thread the last shards would come last of all.
-    priority: 50
-    conda:
-        "../../envs/skyneedle.yaml"
-    threads: 2
-    params:
-        cfg=lambda wildcards: survey(wildcards.set),
-        set=lookup(dpath="lenses/sets/{set}", within=config),
-        seed=config["seed"],
-        code=code("lenses/simulate.py"),
-    script:
-        "../../scripts/lenses/simulate.py"
-
-
 if REAL_SETS:
 
     rule convert_lenses:
