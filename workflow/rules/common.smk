@@ -5,6 +5,7 @@ import os
 from snakemake.exceptions import WorkflowError
 
 from skyneedle.core.runtime import fingerprint
+from skyneedle.transfer.backbones import BACKBONES, MADE
 
 # Threads that spin while they wait slow a machine with other work down many times over; jobs inherit this.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -261,3 +262,41 @@ def transient_cards(case):
 def judged_methods(case):
     """Methods of a case, with the cut on the peak that needs no training."""
     return [*TRANSIENT_METHODS[case], "peak_snr"]
+
+
+def transfer_network(name):
+    """Settings of one network of transfer, with what it does not say filled in."""
+    entry = entry_of("transfer", name)
+    transfer = config["transfer"]
+    return {
+        "name": name,
+        "source": entry["source"],
+        "weights": entry.get("weights", "random"),
+        "stem": entry.get("stem", "fixed"),
+        "mode": entry.get("mode", "frozen"),
+        "size": transfer["size"],
+        "folds": min(entry.get("folds", transfer["folds"]), transfer["folds"]),
+        "options": entry.get("options", {}),
+        "training": transfer["training"] | entry.get("training", {}),
+    }
+
+
+def has_embeddings(name):
+    """Whether the trunk of a network sees the same images in each epoch and fold, and only a head is trained."""
+    network = transfer_network(name)
+    return (
+        network["source"] in BACKBONES
+        and network["mode"] == "frozen"
+        and network["stem"] == "fixed"
+    )
+
+
+def transfer_trunk(name):
+    """File with the weights of a network's trunk; none for a network without one, or one that starts anew."""
+    network = transfer_network(name)
+    source, weights = network["source"], network["weights"]
+    if source not in BACKBONES or network["mode"] == "scratch":
+        return []
+    if weights in MADE:
+        return f"<results>/transfer/trunks/{source}_{weights}.safetensors"
+    return weights
