@@ -40,6 +40,7 @@ CUTOUT = 25  # pixels a side; 100 binned by 4
 N_KERNEL = 200  # features of kernel PCA
 MOST = 2000  # examples that kernel PCA is fitted on: its matrix grows with their square
 FEW = 20  # examples for each component of a mixture, at least
+LEAST_LEAF = 5  # examples in a leaf of a tree; the library's 20 leaves no tree where there are fewer than 40
 SURE = 1e-12  # least probability, so that log odds are finite
 BLOCK = 250  # examples that are in memory at once
 
@@ -137,7 +138,8 @@ class MixtureRatio(ClassifierMixin, BaseEstimator):
         ridge: added to each variance of the standardised features.
         seed: of the starts.
 
-    Source: Akhazhanov 2018, Sec. 3.1, Eqs. 1 and 2; Williams et al. 2017.
+    Source: Akhazhanov 2018, Sec. 3.1, Eq. 1, after Williams et al.; numbers of components and starts are
+    choices made here.
     """
 
     def __init__(self, n_components: int = 3, n_starts: int = 5, ridge: float = 1e-2, seed: int = 0):
@@ -178,8 +180,8 @@ class Kernel(TransformerMixin, BaseEstimator):
         most: examples that it is fitted on at most, drawn by chance: 16 bytes for each pair of them.
         seed: of the draw.
 
-    Source: Akhazhanov 2018, Ch. 3: 200 features of cutouts of 25 x 25 pixels; the kernel is a choice made
-    here.
+    Source: Akhazhanov 2018, Sec. 3.2, after Agnello et al.: 200 features of cutouts of 25 x 25 pixels; the
+    kernel is a choice made here.
     """
 
     def __init__(self, n_components: int = N_KERNEL, most: int = MOST, seed: int = 0):
@@ -214,7 +216,9 @@ def mixture(seed: int) -> Pipeline:
 
 def trees(seed: int) -> Pipeline:
     """Gradient-boosted trees on kernel principal components of ``cutouts``; both classes count the same."""
-    boosted = HistGradientBoostingClassifier(class_weight="balanced", random_state=seed)
+    boosted = HistGradientBoostingClassifier(
+        min_samples_leaf=LEAST_LEAF, class_weight="balanced", random_state=seed
+    )
     return Pipeline([("kernel", Kernel(seed=seed)), ("trees", boosted)])
 
 
