@@ -300,3 +300,9 @@ def transfer_trunk(name):
     if weights in MADE:
         return f"<results>/transfer/trunks/{source}_{weights}.safetensors"
     return weights
+
+
+def changes():
+    """Random changes of training images, without the number of copies that embeddings are computed of."""
+    augmentation = config["transfer"]["augmentation"]
+    return {name: value for name, value in augmentation.items() if name != "copies"}

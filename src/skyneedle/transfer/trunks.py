@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import requests
 import torch
 from safetensors.torch import load_file, save
 from torch import nn
@@ -18,6 +19,9 @@ from skyneedle.core.task import weights_of
 from skyneedle.transfer.backbones import BACKBONES, Backbone
 
 LINEAR = (nn.Conv2d, nn.Linear)
+RUN_IN = {"32-true": "float32", "bf16-mixed": "bfloat16", "16-mixed": "float16"}  # a precision of training
+HUB_FILE = "model.safetensors"
+TIMEOUT_S = 20.0
 COUNTER = "num_batches_tracked"  # old files have none, and it decides nothing
 
 
@@ -158,7 +162,7 @@ def estimate_statistics(
 
 @contextlib.contextmanager
 def _measuring(network: nn.Module, part: nn.Module) -> Iterator[int]:
-    """A network of which nothing but the normalisations of one part learns, from zero; yields their number."""
+    """A network of which nothing but the normalisations of one part learns, from 0; yields their number."""
     norms = [module for module in part.modules() if isinstance(module, _BatchNorm)]
     modes = {module: module.training for module in network.modules()}
     momenta = [norm.momentum for norm in norms]
@@ -206,8 +210,8 @@ def read(path: str | Path, source: str) -> dict[str, torch.Tensor]:
     """Weights of a trunk from a file: all of them, and nothing that it does not know.
 
     Args:
-        path: safetensors or a file of torch, which is read without running code; with the names of timm, of a
-            trunk or of a whole network, whose classifier is left out.
+        path: safetensors or a file of torch, which is read without running code; with the names of timm, for
+            VGG also of torchvision, of a trunk or of a whole network, whose classifier is left out.
         source: one of ``BACKBONES``.
 
     Returns:
@@ -218,15 +222,8 @@ def read(path: str | Path, source: str) -> dict[str, torch.Tensor]:
         NotWeights: if it holds no tensors by name.
         WeightsMismatch: if names or shapes are not those of the trunk.
     """
-    found = {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in _tensors(Path(path), source).items()
-        if not name.startswith(backbone(source).dropped)
-    }
     expected = empty(source).state_dict()
-    for name in expected.keys() - found.keys():
-        if name.endswith(COUNTER):
-            found[name] = torch.zeros((), dtype=torch.long)
+    found = _named_as(expected, _tensors(Path(path), source), backbone(source))
     missing, unknown = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     shapes = [
         f"{name} has shape {tuple(found[name].shape)} instead of {tuple(tensor.shape)}"
@@ -244,6 +241,25 @@ def read(path: str | Path, source: str) -> dict[str, torch.Tensor]:
             f"{'; '.join(filter(None, problems))}. Give a file with timm's names for this network."
         )
     return found
+
+
+def _named_as(
+    expected: Mapping[str, torch.Tensor], state: Mapping[str, torch.Tensor], known: Backbone
+) -> dict[str, torch.Tensor]:
+    """Tensors of a file with the names of a trunk, where it is known how to translate them."""
+    found = {}
+    for given, tensor in state.items():
+        name = given
+        for theirs, ours in known.renamed:
+            name = ours + given.removeprefix(theirs) if given.startswith(theirs) else name
+        if name.startswith(known.dropped):
+            continue
+        like = expected.get(name)
+        if like is not None and tensor.ndim == 2 and like.ndim == 4 and tensor.numel() == like.numel():
+            tensor = tensor.reshape(like.shape)  # a dense layer, written as a convolution of its whole input
+        found[name] = tensor.float() if tensor.is_floating_point() else tensor
+    counters = {name for name in expected if name.endswith(COUNTER)}
+    return {name: torch.zeros((), dtype=torch.long) for name in counters} | found
 
 
 def _tensors(path: Path, source: str) -> dict[str, torch.Tensor]:
@@ -268,14 +284,26 @@ def address(source: str) -> str:
     """Where the ImageNet weights of a backbone are on the internet."""
     found = _published(source)
     if found.hf_hub_id:
-        return f"https://huggingface.co/{found.hf_hub_id}/resolve/main/model.safetensors"
+        return f"https://huggingface.co/{found.hf_hub_id}/resolve/main/{HUB_FILE}"
     return found.url
 
 
-def imagenet(source: str) -> nn.Module:
-    """The trunk with the weights learned on ImageNet, downloaded at the first time and checked by timm.
+def cached(source: str) -> Path | None:
+    """The file of ImageNet weights that an earlier download left, None if there is none."""
+    import huggingface_hub
 
-    The environment variable HF_HUB_OFFLINE=1 leaves nothing but the caches of earlier downloads.
+    found = _published(source)
+    if found.hf_hub_id:
+        path = huggingface_hub.try_to_load_from_cache(found.hf_hub_id, HUB_FILE)
+    else:
+        path = Path(torch.hub.get_dir()) / "checkpoints" / Path(found.url).name
+    return Path(path) if isinstance(path, (str, Path)) and Path(path).is_file() else None
+
+
+def imagenet(source: str) -> nn.Module:
+    """The trunk with the weights learned on ImageNet, from the cache of timm or downloaded and checked by it.
+
+    The environment variable HF_HUB_OFFLINE=1 leaves nothing but that cache.
 
     Raises:
         UnknownNetwork: if there is no such backbone.
@@ -283,21 +311,25 @@ def imagenet(source: str) -> nn.Module:
     """
     import timm
 
+    name = backbone(source).timm
     try:
-        if _is_offline() and not _published(source).hf_hub_id:
-            name = Path(address(source)).name
-            if not (Path(torch.hub.get_dir()) / "checkpoints" / name).is_file():
-                raise FileNotFoundError(f"HF_HUB_OFFLINE is set and {name} is not in the cache")
-        return timm.create_model(backbone(source).timm, pretrained=True, num_classes=0)
+        here = cached(source)
+        if here is None:
+            _reach(address(source))  # timm itself would try for most of a minute
+        overlay = {"file": str(here)} if here else None
+        return timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
     except (
         Exception
     ) as error:  # of urllib, requests, huggingface_hub, torch: whatever the way of the download
         reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise SourceUnavailable(
-            f"{source}: the ImageNet weights {backbone(source).timm} cannot be had here ({reason}); download "
+            f"{source}: the ImageNet weights {name} cannot be had here ({reason}); download "
             f"{address(source)} on a machine with a network and give the path of that file as `weights`."
         ) from None
 
 
-def _is_offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on")
+def _reach(url: str) -> None:
+    """Raise unless a server answers."""
+    if os.environ.get("HF_HUB_OFFLINE", "").lower() in ("1", "true", "yes", "on"):
+        raise SourceUnavailable("HF_HUB_OFFLINE is set, and no cache has them")
+    requests.head(url, timeout=TIMEOUT_S, allow_redirects=True).raise_for_status()
