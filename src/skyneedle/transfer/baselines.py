@@ -6,7 +6,7 @@ The fold that chooses the epoch of a network has nothing to choose here: it is l
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -253,7 +253,7 @@ def write(
     folds_file: str | Path,
     outs: Mapping[str, Mapping[str, str | Path]],
     *,
-    augmentation: Augmentation,
+    augmentation: Mapping[str, Any],
     copies: int,
     recipe: str,
     job: Job,
@@ -265,7 +265,8 @@ def write(
         folds_file: fold of each stamp of it.
         outs: for each of ``METHODS`` the parquet files "divided" and "others", see ``examples.scores`` and
             ``examples.others``.
-        augmentation, copies: of the copies that are divided with the recipe "faithful".
+        augmentation, copies: fields of ``preprocess.Augmentation`` and number of the copies that are divided
+            with the recipe "faithful".
         recipe: "corrected" learns from the stamps as they are.
         job: seed, threads and provenance.
 
@@ -274,7 +275,8 @@ def write(
     """
     from threadpoolctl import threadpool_limits
 
-    sources = {name: Stamps(DataSet(shards), augmentation, job.seed) for name, shards in sets.items()}
+    changes = Augmentation(**augmentation)
+    sources = {name: Stamps(DataSet(shards), changes, job.seed) for name, shards in sets.items()}
     divided = sources.pop(DIVIDED)
     division = division_of(divided.table, folds_file, recipe, copies, job.seed)
     with threadpool_limits(job.threads), warnings.catch_warnings():

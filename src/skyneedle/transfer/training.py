@@ -73,7 +73,7 @@ def crossvalidate_network(
     out: Outputs,
     *,
     trunk: str | Path | None,
-    augmentation: Augmentation,
+    augmentation: Mapping[str, Any],
     copies: int,
     recipe: str,
     scale: str,
@@ -85,12 +85,13 @@ def crossvalidate_network(
     Args:
         sets: shards of each set; "hst" is the divided one.
         trunk: file of the weights of its trunk, where it has one.
-        augmentation: of the examples learned from.
+        augmentation: fields of ``preprocess.Augmentation``, of the examples learned from.
         copies: of each stamp that are divided with the recipe "faithful".
 
     Other arguments, result and errors as of ``crossvalidate_head``.
     """
-    sources = {name: Stamps(DataSet(shards), augmentation, job.seed) for name, shards in sets.items()}
+    changes = Augmentation(**augmentation)
+    sources = {name: Stamps(DataSet(shards), changes, job.seed) for name, shards in sets.items()}
     divided = sources[DIVIDED]
     run = Run(
         spec={

@@ -10,7 +10,6 @@ from skyneedle.core.errors import OneClassOnly, WrongStampSize
 from skyneedle.core.metrics import Ranking
 from skyneedle.transfer import baselines
 from skyneedle.transfer.examples import ITSELF, Division, divide
-from skyneedle.transfer.preprocess import Augmentation
 from tests.unit.transfer.small import JOB, fold_file, set_of, table_of
 
 
@@ -75,7 +74,9 @@ def test_the_mixture_gives_the_ratio_of_likelihoods():
     y = np.repeat([0, 1], 2000)
     model = baselines.MixtureRatio(n_components=1, ridge=1e-6).fit(x, y)
     points = np.array([[0.0, 0.0], [1.0, -1.0], [0.5, 0.0]])
-    expected = multivariate_normal(centre, 0.25).logpdf(points) - multivariate_normal([0, 0], 1).logpdf(points)
+    expected = multivariate_normal(centre, 0.25).logpdf(points) - multivariate_normal([0, 0], 1).logpdf(
+        points
+    )
     np.testing.assert_allclose(model.decision_function(points), expected, atol=0.25)
     assert model.predict(points).tolist() == (expected > 0).astype(int).tolist()
 
@@ -144,7 +145,7 @@ def test_scores_have_the_form_of_those_of_networks(tmp_path, recipe):
         sets,
         fold_file(tmp_path / "folds.parquet", table),
         outs,
-        augmentation=Augmentation(45.0, (0.9, 1.0), 15.0),
+        augmentation={"rotation_deg": 45.0, "zoom": [0.9, 1.0], "shear_deg": 15.0},
         copies=2,
         recipe=recipe,
         job=JOB,

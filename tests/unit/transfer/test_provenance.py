@@ -18,7 +18,9 @@ def measure(folder, shift):
     provenance.measure(entry(epochs=14), files, 3, out, state_dir=folder / "state", job=JOB)
     assert not (folder / "state").exists()
     found = pd.read_parquet(out)
-    return found, {case: Ranking(rows["label"], rows["logit"]).auroc() for case, rows in found.groupby("case")}
+    return found, {
+        case: Ranking(rows["label"], rows["logit"]).auroc() for case, rows in found.groupby("case")
+    }
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,9 @@ from skyneedle.core import inference, metrics
 from skyneedle.core import training as core_training
 from skyneedle.core.errors import OneClassOnly
 from skyneedle.transfer import crossvalidation, training
-from skyneedle.transfer.preprocess import Augmentation
 from tests.unit.transfer.small import JOB, embed, entry, fold_file, outputs, set_of, table_of
 
-AUGMENTATION = Augmentation(45.0, (0.9, 1.0), 15.0)
+AUGMENTATION = {"rotation_deg": 45.0, "zoom": [0.9, 1.0], "shear_deg": 15.0}
 OWN = """
 import torch
 from torch import nn
@@ -215,7 +214,9 @@ def test_a_network_of_ones_own_is_trained_on_stamps(stamps, tmp_path):
     network, card = inference.load(tmp_path / "models" / "fold0")
     assert sorted(network.state_dict()) == sorted(load_file(tmp_path / "models" / "fold0.safetensors"))
     assert len(pd.read_parquet(tmp_path / "others.parquet")) == 12
-    faithful = run_network(stamps, tmp_path / "f", entry("own", epochs=1) | {"source": card["source"]}, None, "faithful")
+    faithful = run_network(
+        stamps, tmp_path / "f", entry("own", epochs=1) | {"source": card["source"]}, None, "faithful"
+    )
     assert len(faithful) == 48
 
 
