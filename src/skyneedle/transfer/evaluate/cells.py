@@ -81,3 +81,9 @@ def nearest(entries: Iterable[Entry], source: str, n_folds: int) -> Entry | None
 
     among = [entry for entry in entries if entry["source"] == source and entry.get("mode") == "frozen"]
     return max(among, key=place, default=None)
+
+
+def nearest_name(entries: Iterable[Entry], source: str, n_folds: int) -> str:
+    """Name of the network of ``nearest``; empty if there is none."""
+    entry = nearest(entries, source, n_folds)
+    return "" if entry is None else str(entry["name"])

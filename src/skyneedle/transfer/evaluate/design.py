@@ -135,7 +135,7 @@ def published() -> dict[str, tuple[float, str]]:
 
     from skyneedle.transfer import networks
 
-    network = networks.build("lensflow").eval()
+    network: Any = networks.build("lensflow").eval()
     x = torch.zeros(1, 1, networks.SIZE, networks.SIZE)
     found: dict[str, tuple[float, str]] = {}
     with torch.no_grad():

@@ -16,7 +16,19 @@ from skyneedle.transfer.evaluate import cells
 from skyneedle.transfer.evaluate.cells import Entry
 
 GRADES = {"a": "grade_a", "b": "grade_b", "c": "grade_c"}
-COLUMNS = ("network", "model", "grade", "quantity", "value", "low", "high", "n", "n_folds", "words")
+COLUMNS = (
+    "network",
+    "model",
+    "grade",
+    "quantity",
+    "value",
+    "low",
+    "high",
+    "n",
+    "n_folds",
+    "nearest",
+    "words",
+)
 DEFINITIONS = {
     "mean": "mean over candidates of the probability, itself the mean over the networks of all folds",
     "std": "standard deviation over candidates of that probability",
@@ -114,7 +126,7 @@ def write(
         scores: parquet of the sets that are in no fold, by name.
         entries: settings of the methods; those without scores are left out.
         n_folds: of the cross-validation.
-        out: CSV to write, columns ``COLUMNS``.
+        out: CSV to write, columns ``COLUMNS``; nearest is whether a network stands beside Table 5-2.
         candidates: parquet to write: network, grade, id, score of each candidate.
         metrics_out: JSON to write: ``<source>_<grade>_mean`` and so on of the networks that Table 5-2 is
             about, each of the network nearest to the thesis; n_candidates.
@@ -132,6 +144,8 @@ def write(
             part.assign(network=entry["name"], grade=grade)[["network", "grade", "id", "score"]]
             for grade, part in answers.items()
         ]
+    nearest = {cells.nearest_name(there, source, n_folds) for source in cells.GRADED}
+    rows = [one | {"nearest": one["network"] in nearest} for one in rows]
     tables.write_csv(pd.DataFrame(rows, columns=list(COLUMNS)), out)
     together = pd.concat(answered, ignore_index=True) if answered else pd.DataFrame()
     tables.write_parquet(together, candidates)

@@ -1,5 +1,6 @@
 """What the thesis prints beside what was measured: Tables 5-1 and 5-2, and tables of our own."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -176,17 +177,16 @@ def _graded(model: str, grade: str, quantity: str) -> str:
     return f"{model}, grade {grade}: {'standard deviation' if quantity == 'std' else 'mean'}"
 
 
-def write_tables(
-    files: Mapping[str, str | Path], scale: str, out: Mapping[str, str | Path], counts: Mapping[str, Any]
-) -> None:
+def write_tables(files: Mapping[str, str | Path], scale: str, out: Mapping[str, str | Path]) -> None:
     """Write all tables as CSV and Markdown.
 
     Args:
-        files: "published", and the CSVs "methods", "grades", "folds", "reality", "answers".
+        files: "published"; "architectures", as of ``design.write_architectures``; and the CSVs "methods",
+            "grades", "folds", "reality" and "answers".
         scale: name of the scale.
         out: path without ending for "cross_validation", "grades", "folds" and "reality".
-        counts: see ``cross_validation``.
     """
+    counts = json.loads(Path(files["architectures"]).read_text())
     modes = published(files["published"], "Sec. 5.2")
     said = published(files["published"], "Table 5-1") | {
         mode: modes.get(f"ROC AUC with {words}", "")

@@ -73,7 +73,7 @@ def others(strength=1.5, seed=0, n=12, real=True):
 
 
 def leak(n_parents=56, copies=4, memory=2.5, signal=0.8, seed=0):
-    """Copies of objects under both protocols: what is remembered of an object helps where copies are divided."""
+    """Copies of objects under both protocols: what is remembered of one helps where copies are divided."""
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.arange(n_parents) % 2)
     rows = []
@@ -92,4 +92,25 @@ def leak(n_parents=56, copies=4, memory=2.5, signal=0.8, seed=0):
                     | {"score": probability(logit), "logit": logit}
                 )
             )
+    return pd.concat(rows, ignore_index=True)
+
+
+def provenance(n=56, seed=0):
+    """Two sources that differ: a network that was trained on their mixture has learned the difference."""
+    rng = np.random.default_rng(seed)
+    pulls = {
+        "source": (0, 3),
+        "mixed_apparent": (0.4, 2.5),
+        "mixed_first": (0.4, 0),
+        "mixed_second": (0.4, 0),
+    }
+    rows = []
+    for case, (signal, difference) in (pulls | {"within_first": (1.2, 0), "within_second": (0.8, 0)}).items():
+        ids = np.arange(n) + (500 if case.endswith("second") else 0)
+        label = np.arange(n) // 7 % 2
+        logit = (signal + difference) * (label - 0.5) + rng.normal(size=n)
+        table = pd.DataFrame(
+            {"case": case, "id": ids, "parent_id": ids, "label": label, "fold": ids % N_FOLDS}
+        )
+        rows.append(table.assign(score=probability(logit), logit=logit))
     return pd.concat(rows, ignore_index=True)

@@ -11,7 +11,7 @@ from tests.unit.transfer.evaluate import made
 
 
 def small():
-    """Two folds: in the first a lens is above both others, in the second one of two pairs is the wrong way."""
+    """Two folds: in the first a lens is above both others, in the second one of two is not."""
     return pd.DataFrame(
         {
             "label": [1, 0, 0, 1, 0, 1],
