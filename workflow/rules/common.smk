@@ -71,7 +71,9 @@ def lens_network(name):
 
 def transfer_methods():
     """Settings of all methods of transfer, filled in; classical ones have a name alone."""
-    networks = [transfer_network(item["name"]) for item in config["transfer"]["networks"]]
+    networks = [
+        transfer_network(item["name"]) for item in config["transfer"]["networks"]
+    ]
     return [*networks, *({"name": name, "source": name} for name in TRANSFER_CLASSICAL)]
 
 

@@ -3,6 +3,7 @@
 TRANSFER_METRIC = "<results>/transfer/metrics"
 TRANSFER_TABLE = "<results>/transfer/tables"
 TRANSFER_LEAKED = TRANSFER["leak"]["networks"]
+TRANSFER_CLASSICAL = ["gmm", "kpca_trees", "kpca_mlp"]
 TRANSFER_JUDGED = [method["name"] for method in transfer_methods()]
 
 
@@ -28,8 +29,13 @@ rule design_transfer:
 
 rule evaluate_transfer:
     input:
-        scores=[f"<results>/transfer/scores/{name}/hst.parquet" for name in TRANSFER_JUDGED],
-        others=[f"<results>/transfer/scores/{name}/others.parquet" for name in TRANSFER_JUDGED],
+        scores=[
+            f"<results>/transfer/scores/{name}/hst.parquet" for name in TRANSFER_JUDGED
+        ],
+        others=[
+            f"<results>/transfer/scores/{name}/others.parquet"
+            for name in TRANSFER_JUDGED
+        ],
         leak=[f"<results>/transfer/leak/{name}.parquet" for name in TRANSFER_LEAKED],
         provenance=[
             f"<results>/transfer/provenance/{name}.parquet" for name in TRANSFER_LEAKED
@@ -112,3 +118,55 @@ METRICS += [
         for name in ["table5_1", "modes", "grades", "leak", "provenance", "reality"]
     ],
 ]
+
+
+# --- figures
+
+TRANSFER_DRAWN |= {
+    "extra_cross_validation": {
+        "folds": f"{TRANSFER_TABLE}/folds.csv",
+        "methods": f"{TRANSFER_TABLE}/methods.csv",
+        "printed": rules.tables_transfer.output.cross_validation,
+    },
+    "extra_grades": {
+        "grades": f"{TRANSFER_TABLE}/grades.csv",
+        "candidates": f"{TRANSFER_TABLE}/candidates.parquet",
+        "printed": rules.tables_transfer.output.grades,
+    },
+    "extra_leak": {"leak": f"{TRANSFER_TABLE}/leak.csv"},
+    "extra_provenance": {"cases": f"{TRANSFER_TABLE}/provenance.csv"},
+    "extra_roc": {
+        "roc": f"{TRANSFER_TABLE}/roc.parquet",
+        "methods": f"{TRANSFER_TABLE}/methods.csv",
+    },
+}
+
+
+for _figure, _tables in TRANSFER_DRAWN.items():
+
+    rule:
+        name:
+            f"figure_akhazhanov2018_{_figure}"
+        input:
+            **_tables,
+        output:
+            svg=report(
+                f"<results>/figures/akhazhanov2018/{_figure}.svg",
+                caption=f"../report/akhazhanov2018_{_figure}.rst",
+                category="akhazhanov2018",
+                subcategory="Ours" if _figure.startswith("extra") else "Figures",
+                labels={"figure": _figure},
+            ),
+            pdf=f"<results>/figures/akhazhanov2018/{_figure}.pdf",
+            csv=f"<results>/figures/akhazhanov2018/{_figure}.csv",
+        log:
+            f"<logs>/figures/akhazhanov2018/{_figure}.log",
+        conda:
+            "../../envs/skyneedle.yaml"
+        params:
+            figure=_figure,
+            code=code("transfer/figure.py"),
+        script:
+            "../../scripts/transfer/figure.py"
+
+    FIGURES.append(f"<results>/figures/akhazhanov2018/{_figure}.svg")

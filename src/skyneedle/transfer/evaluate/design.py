@@ -22,7 +22,6 @@ def write(
     folds: str | Path,
     *,
     augmentation: Mapping[str, Any],
-    classical: Mapping[str, int] | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Write what is counted in data and folds, or read off the configuration.
@@ -32,11 +31,12 @@ def write(
         shards: of the stamps that the folds divide.
         folds: parquet with parent_id, label and fold.
         augmentation: rotation_deg, zoom, shear_deg and copies.
-        classical: constants of the classical methods by name.
         provenance: stored in the file.
 
     Source: Akhazhanov 2018, Secs. 3.2, 5.1 and 5.2.
     """
+    from skyneedle.transfer import baselines  # needs scikit-learn
+
     stamps, divided = DataSet(shards), pd.read_parquet(folds)
     n_lenses, copies = int((divided["label"] == 1).sum()), augmentation["copies"]
     n_folds = divided["fold"].nunique()
@@ -56,8 +56,10 @@ def write(
         "zoom_low": (augmentation["zoom"][0], "least zoom, setting"),
         "zoom_high": (augmentation["zoom"][1], "largest zoom, setting"),
         "shear_deg": (augmentation["shear_deg"], "largest angle of shear, setting"),
+        "gmm_features": (len(baselines.FEATURES), "numbers that the Gaussian mixture sees, constant"),
+        "kpca_pixels": (baselines.CUTOUT, "along a side of what kernel PCA sees, constant"),
+        "kpca_features": (baselines.N_KERNEL, "of kernel PCA, constant; at most one for each training stamp"),
     }
-    found |= {name: (value, "constant of the classical methods") for name, value in (classical or {}).items()}
     content = {key: {"value": value, "definition": words} for key, (value, words) in found.items()}
     tables.write_json(content | {"provenance": dict(provenance or {})}, out)
 

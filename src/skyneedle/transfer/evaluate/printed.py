@@ -121,6 +121,8 @@ def _said(model: str, mode: str, printed: Mapping[str, str]) -> dict[str, str]:
 def compact(table: pd.DataFrame) -> pd.DataFrame:
     """Table 5-1 for the eye: a value with its spread and interval in one cell."""
     shown = table[["model", "network", "weights", "stem", "mode", "n_folds"]].copy()
+    printed = pd.to_numeric(table["published_parameters"], errors="coerce")
+    shown["parameters, published"] = ["" if pd.isna(n) else f"{n / 1e6:.0f} M" for n in printed]
     shown["parameters (trained)"] = [
         "" if pd.isna(total) else f"{total:,.0f} ({trained:,.0f})"
         for total, trained in zip(table["parameters"], table["trained_parameters"], strict=True)

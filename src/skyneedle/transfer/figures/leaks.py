@@ -45,7 +45,7 @@ def extra_leak(leak: Table, stem: str | Path, provenance: Provenance = None) -> 
     """
     table = plotting.read(leak)
     networks = list(dict.fromkeys(table["network"]))
-    figure = plotting.new(plotting.PAGE_IN, 1.7 + 0.42 * max(len(networks), 1))
+    figure = plotting.new(plotting.PAGE_IN, 1.9 + 0.5 * max(len(networks), 1))
     *pair, apart = figure.subplots(1, 3, sharey=True, width_ratios=(3, 3, 2))
     if table.empty:
         for axes in (*pair, apart):
@@ -64,7 +64,8 @@ def extra_leak(leak: Table, stem: str | Path, provenance: Provenance = None) -> 
         Line2D([], [], color=plotting.REFERENCE, linestyle="--", label=f"printed in the thesis: {PRINTED}"),
         Line2D([], [], color=plotting.INK, linestyle=":", label="chance"),
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    handles += apart.get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     columns = ["labels", "protocol", "network", "value", "low", "high"]
     drawn = table[columns].sort_values(["labels", "protocol"], ascending=[False, True], kind="stable")
     printed = pd.DataFrame([{"labels": "true", "protocol": "printed", "network": "", "value": PRINTED}])
@@ -73,20 +74,19 @@ def extra_leak(leak: Table, stem: str | Path, provenance: Provenance = None) -> 
 
 def _reach(table: pd.DataFrame) -> tuple[float, float]:
     areas = table[table["protocol"].isin(list(PROTOCOLS))]
-    return min(0.45, float(np.nanmin(areas["low"])) - 0.03), 1.02
+    return min(0.45, float(np.nanmin(areas["low"])) - 0.03), 1.05
 
 
 def _protocols(axes: Axes, rows: pd.DataFrame, networks: list[str]) -> None:
-    for offset, (protocol, (_, look)) in zip((-0.14, 0.14), PROTOCOLS.items(), strict=True):
+    for offset, (protocol, (_, look)) in zip((-0.16, 0.22), PROTOCOLS.items(), strict=True):
         here = rows[rows["protocol"] == protocol].set_index("network").reindex(networks)
         at = np.arange(len(networks)) + offset
         ends = here["value"], here["low"], here["high"]
         plotting.error_bars(axes, at, *ends, horizontal=True, linestyle="none", markersize=5, **look)
-        for place, (value, high) in zip(at, zip(here["value"], here["high"], strict=True), strict=True):
+        for place, value in zip(at, here["value"], strict=True):
             if np.isfinite(value):
-                axes.text(
-                    min(high + 0.012, 1.0), place, f"{value:.3f}", fontsize=6, va="center", clip_on=False
-                )
+                text: dict[str, Any] = {"fontsize": 6, "ha": "center", "textcoords": "offset points"}
+                axes.annotate(f"{value:.3f}", (value, place), xytext=(0, 4), **text)
 
 
 def _differences(axes: Axes, rows: pd.DataFrame, networks: list[str]) -> None:
@@ -101,7 +101,6 @@ def _differences(axes: Axes, rows: pd.DataFrame, networks: list[str]) -> None:
         plotting.error_bars(axes, at, here["value"], here["low"], here["high"], horizontal=True, **look)
     axes.axvline(0, color=plotting.INK, linestyle=":", linewidth=0.9)
     axes.set(title="the leak", xlabel="difference of AUC")
-    axes.legend(loc="best")
 
 
 @plotting.style()

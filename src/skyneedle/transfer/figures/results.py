@@ -44,7 +44,8 @@ def extra_cross_validation(
     Returns:
         The paths written.
     """
-    rows = _cross_validated(*(plotting.read(table) for table in (folds, methods, printed)))
+    judged = plotting.read(methods)
+    rows = _cross_validated(plotting.read(folds), judged, plotting.read(printed))
     names = list(dict.fromkeys(rows.loc[rows["what"] == "mean", "network"]))
     figure = plotting.new(plotting.PAGE_IN, 1.3 + 0.23 * max(len(names), 3))
     pair = figure.subplots(1, 2, sharey=True)
@@ -57,7 +58,8 @@ def extra_cross_validation(
         axes.set(xlabel=text, xlim=(-0.02 if metric == "f1" else min(0.4, one["value"].min() - 0.03), 1.02))
     if names:
         pair[0].axvline(words.CHANCE, color=plotting.INK, linestyle=":", linewidth=0.9)
-        pair[0].set_yticks(range(len(names)), [words.method(name) for name in names])
+        told = judged.fillna("").set_index("network")
+        pair[0].set_yticks(range(len(names)), [_label(name, told.loc[name]) for name in names])
         pair[0].set_ylim(len(names) - 0.4, -0.6)
         figure.legend(handles=_legend(), loc="outside upper center", ncols=5)
     return plotting.save(figure, stem, rows, provenance)
@@ -73,16 +75,25 @@ def _cross_validated(folds: pd.DataFrame, methods: pd.DataFrame, printed: pd.Dat
         said = printed[["network", f"published_{metric}"]].rename(columns={f"published_{metric}": "value"})
         # What is printed in words, such as "below 0.7", has no marker; rows without a network have no line.
         said = said.assign(value=pd.to_numeric(said["value"], errors="coerce")).dropna()
+        beside = set(methods.loc[methods["nearest"].astype(bool), "network"])
         parts = {
             "fold": folds[["network", "fold", metric]].rename(columns={metric: "value"}),
             "mean": means.set_axis(names, axis=1),
             "pooled": pooled.set_axis(names, axis=1),
-            "published": said[said["network"] != ""],
+            "published": said[said["network"].isin(beside)],
         }
         found += [part.assign(metric=metric, what=what) for what, part in parts.items()]
     columns = ["metric", "what", "network", "fold", "value", "low", "high"]
     rows = pd.concat(found, ignore_index=True).reindex(columns=columns)
     return rows.dropna(subset=["value"]).reset_index(drop=True)
+
+
+def _label(name: str, told: pd.Series) -> str:
+    """Model, and what a network with one of the six trunks is."""
+    if not told["mode"]:
+        return words.method(name)
+    stem = ", learned stem" if told["stem"] == "learned" else ""
+    return f"{told['model']}: {told['weights']}, {told['mode']}{stem}"
 
 
 def _methods(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
@@ -140,11 +151,11 @@ def extra_roc(
     if drawn.empty:
         plotting.panel_without_data(axes, "no method was judged on both classes")
         return plotting.save(figure, stem, drawn, provenance)
-    for name in shown:
+    for place, name in enumerate(shown):
         one, area = drawn[drawn["network"] == name], known.loc[name]
         ends = f"{area['pooled_auc_low']:.3f} to {area['pooled_auc_high']:.3f}"
         text = f"{words.method(name)}: {area['pooled_auc']:.3f} ({ends})"
-        look = words.look(name, shown) | {"marker": ""}
+        look = plotting.series(place) | {"marker": ""}
         axes.plot(one["false_positive_rate"], one["true_positive_rate"], label=text, **look)
     axes.plot([0, 1], [0, 1], color=plotting.INK, linestyle=":", linewidth=0.9, label="chance: 0.5")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))
@@ -189,10 +200,10 @@ def extra_grades(
             ignore_index=True,
         ).assign(network=name, grade=lambda t: t["grade"].str.upper())
         _graded(axes, rows)
-        axes.set(title=words.method(name), xlabel="grade", ylim=(-0.03, 1.03))
+        axes.set(title=words.method(name), xlabel="grade", ylim=(-0.05, 1.3), yticks=np.linspace(0, 1, 6))
         drawn.append(rows)
     grid[0].set_ylabel("predicted probability of a lens")
-    figure.legend(handles=_graded_legend(), loc="outside lower center", ncols=3)
+    figure.legend(handles=_graded_legend(), loc="outside lower center", ncols=2)
     columns = ["network", "grade", "what", "value", "low", "high"]
     return plotting.save(figure, stem, pd.concat(drawn).reindex(columns=columns), provenance)
 
@@ -226,6 +237,6 @@ def _graded(axes: Axes, rows: pd.DataFrame) -> None:
 def _graded_legend() -> list[Line2D]:
     return [
         Line2D([], [], color=plotting.PALE, marker=".", linestyle="none", label="simulated candidates, ours"),
-        Line2D([], [], label="mean and standard deviation, ours (thick: 68 % interval of the mean)", **MEAN),
+        Line2D([], [], label="mean, standard deviation (thick: interval of the mean)", **MEAN),
         Line2D([], [], label="printed in the thesis: 92 candidates", **words.PUBLISHED),
     ]
