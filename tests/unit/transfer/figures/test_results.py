@@ -1,4 +1,4 @@
-"""Figures of what was judged: each draws what its tables hold, says what is missing, and is the same each time."""
+"""Figures of what was judged: each draws what its tables hold and says what is missing."""
 
 import subprocess
 import sys
@@ -82,13 +82,10 @@ EMPTY = {
 @pytest.mark.parametrize("name", NAMES)
 def test_a_figure_without_data_says_why(name, tables, tmp_path):
     arguments, said = EMPTY[name]
-    read = {
-        key: pd.read_parquet if str(path).endswith("parquet") else pd.read_csv
-        for key, path in tables[name].items()
-    }
-    given = {
-        key: read[key](path).iloc[: 0 if key in arguments else None] for key, path in tables[name].items()
-    }
+    given = {}
+    for key, path in tables[name].items():
+        table = (pd.read_parquet if str(path).endswith("parquet") else pd.read_csv)(path)
+        given[key] = table[:0] if key in arguments else table
     draw(name, given, tmp_path / name, {})
     text = (tmp_path / f"{name}.svg").read_text()
     assert "no data" in text
@@ -104,6 +101,7 @@ def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
 
 
 def test_figures_import_nothing_heavy():
-    code = "import sys, skyneedle.transfer.figures.leaks, skyneedle.transfer.figures.results; print(*sys.modules)"
+    rooms = "skyneedle.transfer.figures.leaks, skyneedle.transfer.figures.results"
+    code = f"import sys, {rooms}; print(*sys.modules)"
     loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.split())
     assert not loaded & {"torch", "lightning", "timm", "sklearn"}
