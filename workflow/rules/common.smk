@@ -74,7 +74,7 @@ def transfer_methods():
     networks = [
         transfer_network(item["name"]) for item in config["transfer"]["networks"]
     ]
-    return [*networks, *({"name": name, "source": name} for name in TRANSFER_CLASSICAL)]
+    return [*networks, *({"name": name, "source": name} for name in CLASSICAL)]
 
 
 def own_file(experiment, name):

@@ -2,8 +2,6 @@
 
 TRANSFER_METRIC = "<results>/transfer/metrics"
 TRANSFER_TABLE = "<results>/transfer/tables"
-TRANSFER_LEAKED = TRANSFER["leak"]["networks"]
-TRANSFER_CLASSICAL = ["gmm", "kpca_trees", "kpca_mlp"]
 TRANSFER_JUDGED = [method["name"] for method in transfer_methods()]
 
 
@@ -36,9 +34,9 @@ rule evaluate_transfer:
             f"<results>/transfer/scores/{name}/others.parquet"
             for name in TRANSFER_JUDGED
         ],
-        leak=[f"<results>/transfer/leak/{name}.parquet" for name in TRANSFER_LEAKED],
+        leak=[f"<results>/transfer/leak/{name}.parquet" for name in LEAK_NETWORKS],
         provenance=[
-            f"<results>/transfer/provenance/{name}.parquet" for name in TRANSFER_LEAKED
+            f"<results>/transfer/provenance/{name}.parquet" for name in LEAK_NETWORKS
         ],
         status="<results>/transfer/data/real.json",
     output:
@@ -65,7 +63,7 @@ rule evaluate_transfer:
     threads: 1
     params:
         methods=transfer_methods(),
-        leaked=TRANSFER_LEAKED,
+        leaked=LEAK_NETWORKS,
         n_folds=TRANSFER["folds"],
         n_bootstrap=TRANSFER["evaluate"]["n_bootstrap"],
         code=code("transfer/evaluate.py"),
