@@ -91,11 +91,11 @@ def draw(
         The paths written.
     """
     shown = blocks(plotting.read(layers))
-    figure = plotting.new(plotting.PAGE_IN, 2.7)
+    units, right = _Units.of(shown), 0.0
+    figure = plotting.new(plotting.PAGE_IN, 2.1 if units.is_tight else 2.7)
     axes = figure.subplots()
     axes.set_aspect("equal")
     axes.set_axis_off()
-    units, right = _Units.of(shown), 0.0
     for _, here in shown.groupby("place"):
         right = _map(axes, here, right, units, with_parameters)
     axes.set(xlim=(-0.2, right), ylim=(BELOW - (0.45 if with_parameters else 0.3), ABOVE + 0.3))

@@ -24,6 +24,7 @@ COLOURS = {  # light to dark, so that a print in grey can be read
     "dense": "#b9d4ea",
 }
 SWEEPS = 12  # of ordering by neighbours, and of moving boxes; the graphs here settle within six
+LOOK: dict[str, Any] = {"color": plotting.INK, "linewidth": 0.6, "zorder": 1}  # of lines
 LINE = 0.45  # width of a place through which a line passes, in widths of a box
 
 
@@ -163,15 +164,16 @@ def draw(
     """
     axes.set_axis_off()
     at = {row.node: (row.layer, -row.x) if across else (row.x, row.layer) for row in nodes.itertuples()}
-    kind = dict(zip(nodes["node"], nodes["kind"], strict=True))
     half = box[0 if across else 1] / 2
     for row in nodes.itertuples():
         for one in str(row.inputs).split():
-            _line(
-                axes, at[one], at[row.node], half * (kind[one] != "line"), half * (row.kind != "line"), across
-            )
-    for row in nodes[nodes["kind"] != "line"].itertuples():
+            _line(axes, at[one], at[row.node], half, across)
+    for row in nodes.itertuples():
         x, y = at[row.node]
+        if row.kind == "line":  # straight through its layer, so that it bends between layers only
+            ends = ([x - half, x + half], [y, y]) if across else ([x, x], [y - half, y + half])
+            axes.plot(*ends, **LOOK)
+            continue
         round_box = "round,pad=0,rounding_size=0.12" if fontsize else "square,pad=0"
         look: dict[str, Any] = {
             "facecolor": COLOURS[row.kind],
@@ -200,23 +202,17 @@ def _words(row: Any, with_sizes: bool) -> str:
 
 
 def _line(
-    axes: Axes,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    leave: float,
-    arrive: float,
-    across: bool,
+    axes: Axes, start: tuple[float, float], end: tuple[float, float], half: float, across: bool
 ) -> None:
-    """From one place to another, leaving and arriving along the direction in which layers follow."""
+    """From the end of one layer to the begin of the next, along the direction in which layers follow."""
     (x0, y0), (x1, y1) = start, end
     if across:
-        x0, x1 = x0 + leave, x1 - arrive
-        middle = (x0 + x1) / 2
-        bends = [(middle, y0), (middle, y1)]
+        x0, x1 = x0 + half, x1 - half
+        bends = [((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1)]
     else:
-        y0, y1 = y0 + leave, y1 - arrive
-        middle = (y0 + y1) / 2
-        bends = [(x0, middle), (x1, middle)]
+        y0, y1 = y0 + half, y1 - half
+        bends = [(x0, (y0 + y1) / 2), (x1, (y0 + y1) / 2)]
     codes = [Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4]
     path = Path([(x0, y0), *bends, (x1, y1)], codes)
-    axes.add_patch(PathPatch(path, facecolor="none", edgecolor=plotting.INK, linewidth=0.6, zorder=1))
+    look = {"edgecolor" if name == "color" else name: value for name, value in LOOK.items()}
+    axes.add_patch(PathPatch(path, facecolor="none", **look))
