@@ -70,3 +70,60 @@ rule embed_transfer:
         code=code("transfer/embed.py"),
     script:
         "../../scripts/transfer/embed.py"
+
+
+# --- how networks are built
+
+TRANSFER_GRAPHS = "<results>/transfer/tables/graph_{}.csv"
+TRANSFER_LAYERS = "<results>/transfer/tables/layers_{}.csv"
+
+
+rule architectures_transfer:
+    output:
+        **{
+            name: TRANSFER_GRAPHS.format(name)
+            for name in ["deeplens", "inception", "resnet", "nasnet"]
+        },
+        **{name: TRANSFER_LAYERS.format(name) for name in ["lensflow", "vgg16"]},
+    log:
+        "<logs>/architectures_transfer.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("transfer/architectures.py"),
+    script:
+        "../../scripts/transfer/architectures.py"
+
+
+rule table_lensflow_transfer:
+    input:
+        printed="config/akhazhanov2018_architectures.tsv",
+    output:
+        csv=report(
+            "<results>/tables/akhazhanov2018/table3-1_lensflow.csv",
+            caption="../report/akhazhanov2018_table3-1.rst",
+            category="akhazhanov2018",
+            subcategory="Tables",
+        ),
+        md="<results>/tables/akhazhanov2018/table3-1_lensflow.md",
+    log:
+        "<logs>/table_lensflow_transfer.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        code=code("transfer/table_lensflow.py"),
+    script:
+        "../../scripts/transfer/table_lensflow.py"
+
+
+FIGURES.append("<results>/tables/akhazhanov2018/table3-1_lensflow.csv")
+TRANSFER_DRAWN |= {
+    "fig3-1_deeplens": {"graph": TRANSFER_GRAPHS.format("deeplens")},
+    "fig4-1_network": {"layers": TRANSFER_LAYERS.format("lensflow")},
+    "fig4-2_vgg16": {"layers": TRANSFER_LAYERS.format("vgg16")},
+    "fig4-3_inception": {"graph": TRANSFER_GRAPHS.format("inception")},
+    "fig4-4_residual_block": {"graph": TRANSFER_GRAPHS.format("resnet")},
+    "fig4-5_nasnet": {"graph": TRANSFER_GRAPHS.format("nasnet")},
+}
