@@ -24,8 +24,8 @@ def scaled(stamps: np.ndarray, sky_sigma: float) -> np.ndarray:
         sky_sigma: standard deviation of the sky in the same unit.
 
     Returns:
-        asinh(flux / sky_sigma / ``SOFT``) / asinh(``WHITE`` / ``SOFT``): 0 is the sky and 1 a bright core. Shape
-        (n, 1, height, width), float32.
+        asinh(flux / sky_sigma / ``SOFT``) / asinh(``WHITE`` / ``SOFT``): 0 is the sky and 1 a bright core.
+        Shape (n, 1, height, width), float32.
 
     Raises:
         BadSetting: if the sky noise is not positive.

@@ -87,7 +87,7 @@ def example(
     if content in COMPOUNDS:
         made = compound(example_id, content, settings, blur, seed)
         scene = made.scene
-        row = {"kind": content, "parent_id": example_id} | made.truth | {"attempts": made.attempts}
+        row = {"kind": content, "parent_id": example_id, **made.truth, "attempts": made.attempts}
     else:
         drawn_as = _morphology if content == "morphology" else role
         scene, row = _single(example_id, *drawn_as(example_id, settings, seed), settings, instrument, seed)
