@@ -5,6 +5,7 @@ import os
 from snakemake.exceptions import WorkflowError
 
 from skyneedle.core.runtime import fingerprint
+from skyneedle.transfer.backbones import BACKBONES, MADE
 
 # Threads that spin while they wait slow a machine with other work down many times over; jobs inherit this.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -66,6 +67,14 @@ def lens_network(name):
         "without": entry.get("without"),
         "training": config["lenses"]["training"] | entry.get("training", {}),
     }
+
+
+def transfer_methods():
+    """Settings of all methods of transfer, filled in; classical ones have a name alone."""
+    networks = [
+        transfer_network(item["name"]) for item in config["transfer"]["networks"]
+    ]
+    return [*networks, *({"name": name, "source": name} for name in CLASSICAL)]
 
 
 def own_file(experiment, name):
@@ -261,3 +270,66 @@ def transient_cards(case):
 def judged_methods(case):
     """Methods of a case, with the cut on the peak that needs no training."""
     return [*TRANSIENT_METHODS[case], "peak_snr"]
+
+
+def transfer_network(name):
+    """Settings of one network of transfer, with what it does not say filled in."""
+    entry = entry_of("transfer", name)
+    transfer = config["transfer"]
+    return {
+        "name": name,
+        "source": entry["source"],
+        "weights": entry.get("weights", "random"),
+        "stem": entry.get("stem", "fixed"),
+        "mode": entry.get("mode", "frozen"),
+        "size": transfer["size"],
+        "folds": min(entry.get("folds", transfer["folds"]), transfer["folds"]),
+        "options": entry.get("options", {}),
+        "training": transfer["training"] | entry.get("training", {}),
+    }
+
+
+def has_embeddings(name):
+    """Whether the trunk of a network sees the same images in each epoch and fold, and only a head is trained."""
+    network = transfer_network(name)
+    return (
+        network["source"] in BACKBONES
+        and network["mode"] == "frozen"
+        and network["stem"] == "fixed"
+    )
+
+
+def transfer_trunk(name):
+    """File with the weights of a network's trunk; none for a network without one, or one that starts anew."""
+    network = transfer_network(name)
+    source, weights = network["source"], network["weights"]
+    if source not in BACKBONES or network["mode"] == "scratch":
+        return []
+    if weights in MADE:
+        return f"<results>/transfer/trunks/{source}_{weights}.safetensors"
+    return weights
+
+
+def changes():
+    """Random changes of training images, without the number of copies that embeddings are computed of."""
+    augmentation = config["transfer"]["augmentation"]
+    return {name: value for name, value in augmentation.items() if name != "copies"}
+
+
+def by_folds(names):
+    """Networks of transfer by the number of folds that they are judged in."""
+    found = {}
+    for name in names:
+        found.setdefault(transfer_network(name)["folds"], []).append(name)
+    return found
+
+
+def leak_networks():
+    """Networks of transfer that the leaks are measured with; there must be embeddings of them."""
+    for name in config["transfer"]["leak"]["networks"]:
+        if not has_embeddings(name):
+            raise WorkflowError(
+                f"transfer.leak.networks has '{name}', which is no backbone with mode frozen and stem fixed; "
+                "its embeddings would change with each epoch. Name another one."
+            )
+    return config["transfer"]["leak"]["networks"]

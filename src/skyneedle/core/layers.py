@@ -20,37 +20,46 @@ TYPES: tuple[tuple[Any, str], ...] = (
     (nn.Linear, "Dense"),
     ((nn.BatchNorm1d, nn.BatchNorm2d), "BatchNorm"),
 )
+ACTIVATIONS: tuple[tuple[Any, str], ...] = ((nn.ReLU, "ReLU"), (nn.Tanh, "tanh"), (nn.ELU, "ELU"))
+SHAPELESS = (nn.Identity, nn.Flatten)  # neither changes a number, so they are no layers
 
 
 def layers(network: nn.Module, shape: Sequence[int]) -> pd.DataFrame:
     """One row for each layer with parameters, each pooling and each dropout, and one for the total.
 
     Args:
-        network: all its layers are run one after the other.
+        network: all its layers are run one after the other; one without memory for its weights (device
+            "meta") will do.
         shape: of one input, (channel, height, width).
 
     Returns:
-        Text, columns ``COLUMNS``: layer (running number, in which each ReLU has its own), type, kernel, count
-        (of kernels or neurons), stride, padding, activation (ReLU, which follows the layer, or the share of
+        Text, columns ``COLUMNS``: layer (running number, in which each activation has its own), type, kernel,
+        count (of kernels or neurons), stride, padding, activation (which follows the layer, or the share of
         dropout), shapes as (channel, height, width) or the number of neurons, and the number of trainable
         parameters. What a layer does not have is empty.
     """
     seen: list[tuple[nn.Module, torch.Size, torch.Size]] = []
-    leaves = [module for module in network.modules() if not list(module.children())]
+    leaves = [
+        module
+        for module in network.modules()
+        if not list(module.children()) and not isinstance(module, SHAPELESS)
+    ]
+    device = next(network.parameters()).device
     handles = [
         module.register_forward_hook(lambda module, x, y: seen.append((module, x[0].shape, y.shape)))
         for module in leaves
     ]
     try:
         with frozen(network), torch.no_grad():
-            network(torch.zeros(1, *shape))
+            network(torch.zeros(1, *shape, device=device))
     finally:
         for handle in handles:
             handle.remove()
     rows: list[dict[str, str]] = []
     for number, (module, before, after) in enumerate(seen):
-        if isinstance(module, nn.ReLU):
-            rows[-1]["activation"] = "ReLU"
+        activation = next((word for kind, word in ACTIVATIONS if isinstance(module, kind)), None)
+        if activation:
+            rows[-1]["activation"] = activation
             continue
         row = _row(module) | {"layer": str(number), "type": _type(module)}
         row |= {"input_shape": _shape(before[1:]), "output_shape": _shape(after[1:])}
