@@ -15,6 +15,7 @@ from skyneedle.transfer.evaluate.scored import MEASURED
 
 PAPER = "akhazhanov2018"
 QUANTITIES = {"parameters": "number of parameters", "auc": "ROC AUC", "f1": "F1-score"}
+IN_WORDS = {"std": "standard deviation"}
 TOLD = ("model", "network", "weights", "stem", "mode", "n_folds")
 NUMBERS = (
     *(
@@ -172,11 +173,12 @@ def by_grade(found: pd.DataFrame, printed: Mapping[str, str]) -> pd.DataFrame:
         for quantity in grades.DEFINITIONS
     ]
     columns = ["model", "network", "grade", "quantity", "published", "reproduced", "low", "high", "n", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(quantity=table["quantity"].replace(IN_WORDS))
 
 
 def _graded(model: str, grade: str, quantity: str) -> str:
-    return f"{model}, grade {grade}: {'standard deviation' if quantity == 'std' else 'mean'}"
+    return f"{model}, grade {grade}: {IN_WORDS.get(quantity, quantity)}"
 
 
 def write_tables(files: Mapping[str, str | Path], scale: str, out: Mapping[str, str | Path]) -> None:
