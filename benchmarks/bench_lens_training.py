@@ -14,8 +14,8 @@ from statistics import median
 import torch
 
 from skyneedle.core import inference
+from skyneedle.core.classes import WeightedCrossEntropy
 from skyneedle.lenses import networks
-from skyneedle.lenses.training import WeightedCrossEntropy
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last}
 PRECISIONS = ("float32", "bfloat16")

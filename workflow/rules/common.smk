@@ -69,6 +69,14 @@ def lens_network(name):
     }
 
 
+def transfer_methods():
+    """Settings of all methods of transfer, filled in; classical ones have a name alone."""
+    networks = [
+        transfer_network(item["name"]) for item in config["transfer"]["networks"]
+    ]
+    return [*networks, *({"name": name, "source": name} for name in CLASSICAL)]
+
+
 def own_file(experiment, name):
     """Fingerprint of a user's network file; empty for a built-in network."""
     path, colon, _ = entry_of(experiment, name)["source"].rpartition(":")
@@ -306,3 +314,22 @@ def changes():
     """Random changes of training images, without the number of copies that embeddings are computed of."""
     augmentation = config["transfer"]["augmentation"]
     return {name: value for name, value in augmentation.items() if name != "copies"}
+
+
+def by_folds(names):
+    """Networks of transfer by the number of folds that they are judged in."""
+    found = {}
+    for name in names:
+        found.setdefault(transfer_network(name)["folds"], []).append(name)
+    return found
+
+
+def leak_networks():
+    """Networks of transfer that the leaks are measured with; there must be embeddings of them."""
+    for name in config["transfer"]["leak"]["networks"]:
+        if not has_embeddings(name):
+            raise WorkflowError(
+                f"transfer.leak.networks has '{name}', which is no backbone with mode frozen and stem fixed; "
+                "its embeddings would change with each epoch. Name another one."
+            )
+    return config["transfer"]["leak"]["networks"]

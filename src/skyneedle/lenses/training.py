@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 
 from skyneedle.core import inference
 from skyneedle.core.batches import Examples, turned
-from skyneedle.core.errors import BadSetting, NotADataSet, OneClassOnly, SkyneedleError, UnknownNetwork
+from skyneedle.core.classes import WeightedCrossEntropy, accuracy, class_weights
+from skyneedle.core.errors import NotADataSet, OneClassOnly, SkyneedleError, UnknownNetwork
 from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet, digest
@@ -150,49 +150,6 @@ def labels_of(data: DataSet, rows: np.ndarray) -> np.ndarray:
             "non-lenses. Raise n_examples or change share_negatives."
         )
     return labels
-
-
-def class_weights(labels: np.ndarray) -> tuple[float, float]:
-    """Weights of non-lenses and lenses with which both classes count the same, 1 on average over the labels.
-
-    In the same ratio as the published ones, the share of lenses and the share of non-lenses.
-
-    Source: Wilde et al. 2022, Sec. 3.3.
-    """
-    n_lenses = int(np.sum(labels))
-    return len(labels) / (2 * (len(labels) - n_lenses)), len(labels) / (2 * n_lenses)
-
-
-@dataclass(frozen=True)
-class WeightedCrossEntropy:
-    """Cross-entropy of two logits, each example weighted by its class; the mean over examples.
-
-    Not divided by the weights of the batch, so that every example counts the same in whatever batch it is.
-
-    Attributes:
-        weights: of non-lenses and lenses.
-    """
-
-    weights: tuple[float, float]
-
-    def __call__(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Loss from logits (batch, 2) and labels (batch,).
-
-        Raises:
-            BadSetting: if the network gives another number of logits.
-        """
-        if logits.shape != (len(target), 2):
-            raise BadSetting(
-                f"The network gives logits of shape {tuple(logits.shape)} for {len(target)} examples, "
-                f"expected ({len(target)}, 2): non-lens and lens."
-            )
-        losses = functional.cross_entropy(logits, target, reduction="none")
-        return (losses * logits.new_tensor(self.weights)[target]).mean()
-
-
-def accuracy(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """Share of examples whose label has the larger logit; for the history."""
-    return (logits.argmax(1) == target).float().mean()
 
 
 # --- inputs

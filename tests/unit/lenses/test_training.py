@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from torch.nn import functional
 
 from skyneedle.core import inference, metrics, store
 from skyneedle.core.errors import (
@@ -88,24 +87,6 @@ def predicted(folder, shards, **options):
 
 
 # --- weights of classes
-
-
-def test_weights_give_both_classes_the_same_sum():
-    labels = np.array([0, 1, 1, 1])
-    non_lens, lens = training.class_weights(labels)
-    assert (non_lens, lens) == (2.0, 2 / 3)
-    # The published ones are the share of lenses for non-lenses, and the other way round.
-    assert non_lens / lens == pytest.approx(0.75 / 0.25)
-
-
-def test_the_loss_is_that_of_torch_over_a_whole_set_and_adds_up_over_batches():
-    torch.manual_seed(0)
-    logits, labels = torch.randn(40, 2), torch.tensor([0, 1, 1, 1] * 10)
-    loss = training.WeightedCrossEntropy(training.class_weights(labels.numpy()))
-    expected = functional.cross_entropy(logits, labels, weight=torch.tensor(loss.weights))
-    assert loss(logits, labels) == pytest.approx(float(expected), rel=1e-6)
-    parts = [float(loss(logits[rows], labels[rows])) * len(rows) for rows in torch.arange(40).split(7)]
-    assert sum(parts) / 40 == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_weights_come_from_the_examples_trained_on_alone(sets, tmp_path):

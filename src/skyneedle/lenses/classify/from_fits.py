@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from skyneedle.core import fits_images
 from skyneedle.core.errors import MissingBand, NotAStamp
 from skyneedle.lenses.classify.objects import Group, LeftOut, Stamp, left_out
 from skyneedle.lenses.fetch import euclid_q1, stamps
@@ -101,7 +102,7 @@ def _read_bands(name: str, paths: Mapping[str, Path], bands: Sequence[str]) -> S
         )
     planes = {}
     for band in bands:
-        image = stamps.first_image(paths[band])
+        image = fits_images.first_image(paths[band])
         inside = band_of(str(image.header.get("EXTNAME", "")))
         if inside not in (None, band):
             raise NotAStamp(
@@ -114,7 +115,7 @@ def _read_bands(name: str, paths: Mapping[str, Path], bands: Sequence[str]) -> S
 
 def _read_whole(path: Path, bands: Sequence[str]) -> Stamp:
     """An object whose bands are extensions of one file."""
-    names = stamps.extensions(path)
+    names = fits_images.extensions(path)
     if any(CUTOUT.fullmatch(name) for name in names):
         cutout = euclid_q1.read(path)
         nisp = dict(zip(NISP, cutout["nisp"], strict=True))
@@ -128,7 +129,7 @@ def _read_whole(path: Path, bands: Sequence[str]) -> Stamp:
             if not found
             else f"{path}: no extension {', '.join(lacking)}; the file holds {', '.join(names)}."
         )
-    images = stamps.read_all(path, [found[band] for band in bands])
+    images = fits_images.read_all(path, [found[band] for band in bands])
     return Stamp(
         {
             band: stamps.check(image, (PIXELS[band],) * 2, PIXEL_SCALE[band])

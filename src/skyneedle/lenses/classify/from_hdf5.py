@@ -10,7 +10,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from skyneedle.core import store
+from skyneedle.core import fits_images, store
 from skyneedle.core.errors import (
     MissingBand,
     NotADataSet,
@@ -190,5 +190,5 @@ def _read(path: str, row: int, name: str, bands: Sequence[str]) -> Stamp:
                 f"{path}: {band} of {name} cannot be read ({error})."
             ) from None
         where = f"{path}, {name.rsplit(':', 1)[-1]} [{band}]"
-        planes[band] = stamps.check(stamps.Image(np.asarray(values, np.float32), {}, None, where))
+        planes[band] = stamps.check(fits_images.Image(np.asarray(values, np.float32), {}, None, where))
     return Stamp(planes, OF_THE_FILES)

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from skyneedle.core import fits_images
 from skyneedle.core.errors import NotAStamp
 from skyneedle.lenses.classify import from_fits, from_hdf5
 from skyneedle.lenses.classify.objects import Group, LeftOut
-from skyneedle.lenses.fetch import stamps
 
 
 @dataclass
@@ -68,7 +68,7 @@ def _files(path: Path) -> tuple[Path, list[str]]:
     """A folder and the files in it, or those of one file, in a fixed order."""
     if path.is_file():
         if not path.name.lower().endswith(from_fits.ENDINGS + from_hdf5.ENDINGS):
-            stamps.check_signature(path)  # has a sentence for pictures and pages
+            fits_images.check_signature(path)  # has a sentence for pictures and pages
             raise NotAStamp(
                 f"{path}: a FITS file whose name does not end in {' or '.join(from_fits.ENDINGS)}; rename it."
             )

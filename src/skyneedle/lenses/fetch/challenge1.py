@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skyneedle.core import fits_images
 from skyneedle.lenses.fetch import catalogue as catalogues
 from skyneedle.lenses.fetch import stamps
 
@@ -44,7 +45,7 @@ def find(root: str | os.PathLike, classifications: str | os.PathLike | None = No
     table, report = catalogues.match(table, {"VIS": images})
 
     def read(row: int) -> dict[str, np.ndarray]:
-        image = stamps.read(images[int(table["id"][row])])
+        image = fits_images.read(images[int(table["id"][row])])
         return {"vis": stamps.check(image, (PIXELS, PIXELS), PIXEL_SCALE)}
 
     return stamps.Source(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skyneedle.core import fits_images
 from skyneedle.core.errors import BadSetting, NotADataSet, SkyneedleError
 from skyneedle.lenses.fetch import catalogue as catalogues
 from skyneedle.lenses.fetch import convert, stamps
@@ -62,7 +63,7 @@ def find(root: str | os.PathLike, catalogue: str | os.PathLike | None = None) ->
     def read(row: int) -> dict[str, np.ndarray]:
         planes = {}
         for band in BANDS:
-            image = stamps.read(images[band][int(table["id"][row])])
+            image = fits_images.read(images[band][int(table["id"][row])])
             planes[band] = stamps.check(image, (PIXELS[band],) * 2, PIXEL_SCALE[band])
         return {"vis": planes["VIS"], "nisp": np.stack([planes[band] for band in NISP])}
 

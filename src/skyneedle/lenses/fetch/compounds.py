@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skyneedle.core import fits_images
 from skyneedle.core.errors import BadSetting, MissingBand, NotAStamp, SkyneedleError
 from skyneedle.lenses.fetch import stamps
 from skyneedle.lenses.preprocess import BANDS, NISP, PIXELS, RECIPES, resize
@@ -119,13 +120,13 @@ def _files(compound: Compound, folder: Path, filters: set[str]) -> dict[str, Pat
 
 
 def _middle(path: Path) -> np.ndarray:
-    image = stamps.first_image(path)
+    image = fits_images.first_image(path)
     if image.pixel_scale is None:
         raise NotAStamp(f"{image.path}: the header has no world coordinates to tell 20 arcsec")
     # The check of the content comes after cutting: mosaics have empty corners.
     side = round(STAMP_ARCSEC / image.pixel_scale)
     middle = stamps.centre(image.values, side, image.path)
-    return stamps.check(stamps.Image(middle, image.header, image.pixel_scale, image.path))
+    return stamps.check(fits_images.Image(middle, image.header, image.pixel_scale, image.path))
 
 
 def find(root: str | os.PathLike, recipe: str = "faithful") -> stamps.Source:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from skyneedle.core import fits_images
 from skyneedle.core.errors import MissingBand, WrongPixelScale
 from skyneedle.lenses.fetch import stamps
 from skyneedle.lenses.preprocess import NISP, PIXEL_SCALE, PIXELS
@@ -37,7 +38,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
         WrongPixelScale, StampHasNaN, ConstantStamp, NotAStamp, TruncatedFile: as of ``stamps``.
     """
     names = _extensions(path)
-    images = dict(zip(names, stamps.read_all(path, list(names.values())), strict=True))
+    images = dict(zip(names, fits_images.read_all(path, list(names.values())), strict=True))
     planes = {band: _in_nanojansky(image) for band, image in images.items()}
     n = PIXELS["J"]
     vis = stamps.centre(planes["VIS"], PIXELS["VIS"], f"{path}[{names['VIS']}]")
@@ -49,7 +50,7 @@ def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def _extensions(path: str | os.PathLike) -> dict[str, str]:
-    present = stamps.extensions(path)
+    present = fits_images.extensions(path)
     names = {}
     for band, stem in EXTENSIONS.items():
         wanted = [f"{stem}_{ending}" for ending in IMAGE_ENDINGS]
@@ -63,7 +64,7 @@ def _extensions(path: str | os.PathLike) -> dict[str, str]:
     return names
 
 
-def _in_nanojansky(image: stamps.Image) -> np.ndarray:
+def _in_nanojansky(image: fits_images.Image) -> np.ndarray:
     if image.pixel_scale is None:
         raise WrongPixelScale(f"{image.path}: the header has no world coordinates to tell the pixel scale")
     values = stamps.check(image, scale=PIXEL_SCALE["VIS"])

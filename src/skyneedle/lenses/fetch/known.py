@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from skyneedle.core import store
+from skyneedle.core import fits_images, store
 from skyneedle.core.download import NOT_DELIVERED, download, is_address
 from skyneedle.core.errors import MissingBand, SkyneedleError
 from skyneedle.core.manifest import read_manifest
@@ -83,7 +83,7 @@ def _names(mirror: Path, compound: Compound) -> list[str]:
 
 
 def _check(path: Path, name: str) -> None:
-    stamps.check_signature(path)
+    fits_images.check_signature(path)
 
 
 def write(

@@ -1,4 +1,4 @@
-"""Examples of one data set: single lenses and impostors, or compound lenses, as an instrument sees them."""
+"""Examples of one data set: single lenses and impostors, compound lenses, or galaxies by morphology."""
 
 import importlib.metadata
 import math
@@ -17,13 +17,13 @@ from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
 from skyneedle.core.workers import in_order
 from skyneedle.lenses import labels
-from skyneedle.lenses.simulate import negatives, noise, populations, render
+from skyneedle.lenses.simulate import morphology, noise, populations, render
 from skyneedle.lenses.simulate.compound import compound, faithful_stretch
 from skyneedle.lenses.simulate.instruments import Instrument
 from skyneedle.lenses.simulate.populations import POPULATIONS, System
 from skyneedle.lenses.simulate.profiles import centre
 from skyneedle.lenses.simulate.render import LAYERS, Blur, Images, Light, Scene
-from skyneedle.lenses.simulate.settings import CONTENTS, Settings
+from skyneedle.lenses.simulate.settings import COMPOUNDS, CONTENTS, Settings
 
 _CHUNK = 8  # examples that a worker makes at a time
 _MOST_BYTES = 1 << 30  # of one shard in memory
@@ -70,7 +70,8 @@ def example(
 
     Args:
         example_id: global id, unique over all sets.
-        content: one of ``settings.CONTENTS``.
+        content: one of ``settings.CONTENTS``; the label is 1 for a lens and 0 for an impostor, in
+            "morphology" the place in ``morphology.KINDS``.
         settings: how.
         seed: root seed.
         with_layers: also the noise-free layers.
@@ -82,20 +83,24 @@ def example(
         raise BadSetting(f"content is {content!r}; expected one of {', '.join(CONTENTS)}.")
     instrument = settings.seen_with(content)
     blur = _blur(example_id, settings, seed)
-    if content == "singles":
-        scene, row = _single(example_id, settings, instrument, seed)
-    else:
+    row: dict[str, Any]
+    if content in COMPOUNDS:
         made = compound(example_id, content, settings, blur, seed)
         scene = made.scene
-        row = {"kind": content, "parent_id": example_id} | made.truth | {"attempts": made.attempts}
+        row = {"kind": content, "parent_id": example_id, **made.truth, "attempts": made.attempts}
+    else:
+        drawn_as = _morphology if content == "morphology" else role
+        scene, row = _single(example_id, *drawn_as(example_id, settings, seed), settings, instrument, seed)
     layers, lensed = render.render(scene, instrument, blur, separate=with_layers)
     if content == "singles":
         row |= _source_truth(scene, layers, lensed, instrument)
         row["kind"] = "failed_lens" if row["kind"] == "lens" and not row["label"] else row["kind"]
+    elif content == "morphology":
+        row["label"] = morphology.KINDS.index(row["kind"])
     else:
         row["label"] = 1 if settings.recipe == "faithful" else row["two_sets"]
     images = noise.observe(noise.total(layers), instrument, generator(seed, example_id, "noise"))
-    if content != "singles" and settings.recipe == "faithful":
+    if content in COMPOUNDS and settings.recipe == "faithful":
         images = Images(*map(faithful_stretch, images))
     row |= {"id": example_id, "roll_rad": blur.roll_rad} | _around(scene)
     row["ein_area"] = labels.ein_area(row.get("theta_e", math.nan))
@@ -140,10 +145,14 @@ def role(example_id: int, settings: Settings, seed: int) -> tuple[str, int]:
     return kinds[picked], parent
 
 
+def _morphology(example_id: int, settings: Settings, seed: int) -> tuple[str, int]:
+    """As ``role``: the kinds in turn, so that each is as frequent; every object has a scene of its own."""
+    return morphology.KINDS[example_id % len(morphology.KINDS)], example_id
+
+
 def _single(
-    example_id: int, settings: Settings, instrument: Instrument, seed: int
+    example_id: int, kind: str, parent: int, settings: Settings, instrument: Instrument, seed: int
 ) -> tuple[Scene, dict[str, Any]]:
-    kind, parent = role(example_id, settings, seed)
     drawn = populations.system(POPULATIONS[settings.population], instrument, generator(seed, parent, "scene"))
     scene = _lensing_scene(drawn)
     row: dict[str, Any] = {
@@ -161,7 +170,7 @@ def _single(
     if kind != "lens":
         lensed = render.draw(scene.lights[1], scene, render.grid(instrument)).light.sum(dtype=float)
         random = generator(seed, example_id, "impostor")
-        lights = negatives.impostor(kind, drawn, lensed * drawn.source.flux, instrument, random)
+        lights = morphology.lights(kind, drawn, lensed * drawn.source.flux, instrument, random)
         return Scene(lights + scene.lights[2:]), row
     return scene, row | {
         "z_source": drawn.source.z,
@@ -281,7 +290,7 @@ def _make(
 def attributes(set_name: str, content: str, settings: Settings, seed: int) -> dict[str, Any]:
     """What a data set says about itself."""
     instrument = settings.seen_with(content)
-    faithful = settings.recipe == "faithful" and content != "singles"
+    faithful = settings.recipe == "faithful" and content in COMPOUNDS
     return {
         "set": set_name,
         "content": content,

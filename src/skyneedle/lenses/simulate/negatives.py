@@ -66,7 +66,7 @@ def _spiral(
     system: System, lensed_flux: np.ndarray, instrument: Instrument, random: np.random.Generator
 ) -> tuple[Light, ...]:
     """A bulge in a disc with arms."""
-    share, total = random.uniform(0.4, 0.8), _total(system, lensed_flux)
+    share, flux = random.uniform(0.4, 0.8), total(system, lensed_flux)
     whole = system.deflector.profile
     q = float(random.uniform(0.4, 1.0))
     disc = whole._replace(radius=1.5 * whole.radius, n=1.0, q=q)
@@ -79,8 +79,8 @@ def _spiral(
         phase=float(random.uniform(0, 2 * math.pi)),
     )
     return (
-        Light(bulge, (1 - share) * total * _ratios(system.deflector.colours, instrument), "lens"),
-        Light(arms, share * total * _disc(system, instrument, random), "rest"),
+        Light(bulge, (1 - share) * flux * ratios(system.deflector.colours, instrument), "lens"),
+        Light(arms, share * flux * disc_ratios(system, instrument, random), "rest"),
     )
 
 
@@ -107,7 +107,7 @@ def _merger(
     system: System, lensed_flux: np.ndarray, instrument: Instrument, random: np.random.Generator
 ) -> tuple[Light, ...]:
     """Two galaxies close to one another, and the tail that they draw out."""
-    total, first = _total(system, lensed_flux), system.deflector.profile
+    flux, first = total(system, lensed_flux), system.deflector.profile
     second_share, tail_share = random.uniform(0.08, 0.35), random.uniform(0.03, 0.1)
     distance, angle = random.uniform(0.7, 2.2), random.uniform(0, 2 * math.pi)
     second = Sersic(
@@ -127,11 +127,11 @@ def _merger(
         phi=float(angle + random.uniform(0.5, 1.5)),
         length=float(random.uniform(0.5, 1.0)),
     )
-    red = _ratios(system.deflector.colours, instrument)
+    red = ratios(system.deflector.colours, instrument)
     return (
-        Light(first, (1 - second_share - tail_share) * total * red, "lens"),
-        Light(second, second_share * total * red, "rest"),
-        Light(tail, tail_share * total * _disc(system, instrument, random), "rest"),
+        Light(first, (1 - second_share - tail_share) * flux * red, "lens"),
+        Light(second, second_share * flux * red, "rest"),
+        Light(tail, tail_share * flux * disc_ratios(system, instrument, random), "rest"),
     )
 
 
@@ -139,13 +139,13 @@ def _edge_on(
     system: System, lensed_flux: np.ndarray, instrument: Instrument, random: np.random.Generator
 ) -> tuple[Light, ...]:
     """A disc from its side with a bulge."""
-    total, whole = _total(system, lensed_flux), system.deflector.profile
+    flux, whole = total(system, lensed_flux), system.deflector.profile
     share = random.uniform(0.5, 0.8)
     disc = whole._replace(radius=whole.radius, n=1.0, q=float(random.uniform(0.12, 0.25)))
     bulge = whole._replace(radius=0.35 * whole.radius, q=0.7, phi=disc.phi)
     return (
-        Light(bulge, (1 - share) * total * _ratios(system.deflector.colours, instrument), "lens"),
-        Light(disc, share * total * _disc(system, instrument, random), "rest"),
+        Light(bulge, (1 - share) * flux * ratios(system.deflector.colours, instrument), "lens"),
+        Light(disc, share * flux * disc_ratios(system, instrument, random), "rest"),
     )
 
 
@@ -159,18 +159,18 @@ _KINDS: dict[str, Callable[..., tuple[Light, ...]]] = {
 }
 
 
-def _total(system: System, lensed_flux: np.ndarray) -> float:
+def total(system: System, lensed_flux: np.ndarray) -> float:
     """Electrons/s of deflector and lensed source in the first band."""
     return float(system.deflector.flux[0] + lensed_flux[0])
 
 
-def _ratios(differences: np.ndarray, instrument: Instrument) -> np.ndarray:
+def ratios(differences: np.ndarray, instrument: Instrument) -> np.ndarray:
     """Flux in each band over that of the first, from colours in magnitudes."""
     zero_points = np.array([band.zero_point for band in instrument.bands])
     return 10 ** (-0.4 * (differences - (zero_points - zero_points[0])))
 
 
-def _disc(system: System, instrument: Instrument, random: np.random.Generator) -> np.ndarray:
+def disc_ratios(system: System, instrument: Instrument, random: np.random.Generator) -> np.ndarray:
     """Flux ratios of a disc at the redshift of the deflector, a little bluer than it."""
     kind = float(random.uniform(0.1, 0.45))
-    return _ratios(colours.colours(kind, system.deflector.z, instrument), instrument)
+    return ratios(colours.colours(kind, system.deflector.z, instrument), instrument)

@@ -16,6 +16,7 @@ Range = tuple[float, float]
 _STAMP_ARCSEC2 = 400.0  # area that the mean number of companions belongs to
 _MOST_REDRAWS = 1000
 _Z_OF_RADIUS = 0.6
+DEFLECTOR_RADIUS = (0.9, 0.2, 2.5)  # spec G
 
 
 class Population(NamedTuple):
@@ -33,6 +34,7 @@ class Population(NamedTuple):
         source_mag: unlensed magnitudes, uniform.
         n_companions: mean number in 20 x 20 arcsec.
         companion_mag: magnitudes of companions, uniform.
+        deflector_radius: half-light radii of deflectors, arcsec: median at redshift 0.6, least and greatest.
     """
 
     z_lens: Range
@@ -46,7 +48,24 @@ class Population(NamedTuple):
     source_mag: Range
     n_companions: float
     companion_mag: Range
+    deflector_radius: tuple[float, float, float] = DEFLECTOR_RADIUS
 
+
+# Galaxies and small groups as in stamps of 5 arcsec; sets differ in how faint sources are and in neighbours.
+_GALAXY_SCALE = Population(
+    z_lens=(0.5, 0.2),
+    z_lens_range=(0.2, 1.0),
+    sigma_km_s=(220.0, 35.0),
+    sigma_range=(150.0, 320.0),
+    theta_e_range=(0.5, 1.6),
+    lens_place=0.08,
+    z_source=(1.8, 0.7),
+    source_disc=0.8,
+    source_mag=(20.5, 23.5),
+    n_companions=10.0,
+    companion_mag=(22.0, 26.0),
+    deflector_radius=(0.45, 0.15, 1.0),
+)
 
 # Source of `challenge`: spec G; with its sources in 1.6 Einstein radii 71 % of the draws would be lenses, so
 # they lie closer here, to leave room for the impostors that are 10 % of a set.
@@ -78,6 +97,14 @@ POPULATIONS = MappingProxyType(
             n_companions=2.5,
             companion_mag=(22.0, 26.5),
         ),
+        "galaxy_scale": _GALAXY_SCALE,
+        "galaxy_scale_hard": _GALAXY_SCALE._replace(
+            source_mag=(22.0, 25.0), n_companions=40.0, companion_mag=(21.5, 25.5)
+        ),
+        # Candidates as surveys grade them: the fainter the arcs, the less they stand out from the deflector.
+        "galaxy_scale_a": _GALAXY_SCALE._replace(source_mag=(21.0, 23.0)),
+        "galaxy_scale_b": _GALAXY_SCALE._replace(source_mag=(23.0, 24.5)),
+        "galaxy_scale_c": _GALAXY_SCALE._replace(source_mag=(24.5, 26.0)),
     }
 )
 
@@ -135,7 +162,7 @@ def system(population: Population, instrument: Instrument, random: np.random.Gen
     half = half_stamp(instrument)
     x, y = random.uniform(-population.lens_place * half, population.lens_place * half, 2)
     lens = mass(z_lens, theta_e, float(x), float(y), random)
-    deflector = elliptical(lens, sigma, instrument, random)
+    deflector = elliptical(lens, sigma, instrument, random, population.deflector_radius)
     radius = population.source_disc * theta_e * math.sqrt(random.uniform())
     angle = random.uniform(0, 2 * math.pi)
     place = lens.x + radius * math.cos(angle), lens.y + radius * math.sin(angle)
@@ -161,15 +188,21 @@ def deflector_magnitude(z: float, sigma_km_s: float, random: np.random.Generator
     return float(19.2 - 10 * math.log10(sigma_km_s / 230) + 2 * (z - 0.5) + random.normal(0, 0.3))
 
 
-def elliptical(lens: Lens, sigma_km_s: float, instrument: Instrument, random: np.random.Generator) -> Galaxy:
+def elliptical(
+    lens: Lens,
+    sigma_km_s: float,
+    instrument: Instrument,
+    random: np.random.Generator,
+    radii: tuple[float, float, float] = DEFLECTOR_RADIUS,
+) -> Galaxy:
     """The light of a deflector: red, and about as flat and aligned as its mass.
 
-    Half-light radii are 0.9 arcsec in the median at redshift 0.6 (spec G), of the same physical size times
-    1 / (1 + z) elsewhere.
+    Half-light radii have the given median at redshift 0.6, and the same physical size times 1 / (1 + z)
+    elsewhere; the other two of ``radii`` are the least and the greatest.
     """
     near = cosmology.angular_diameter(0.0, _Z_OF_RADIUS) / cosmology.angular_diameter(0.0, lens.z)
-    median = 0.9 * near * (1 + _Z_OF_RADIUS) / (1 + lens.z)
-    radius = float(np.clip(median * math.exp(random.normal(0, 0.3)), 0.2, 2.5))
+    median = radii[0] * near * (1 + _Z_OF_RADIUS) / (1 + lens.z)
+    radius = float(np.clip(median * math.exp(random.normal(0, 0.3)), *radii[1:]))
     q = float(np.clip(lens.q + random.normal(0, 0.05), 0.4, 1.0))
     phi = lens.phi + float(random.normal(0, 0.15))
     n = float(random.uniform(2.5, 5.0))

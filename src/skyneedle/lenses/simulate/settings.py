@@ -9,7 +9,8 @@ from skyneedle.lenses.simulate.instruments import Instrument
 from skyneedle.lenses.simulate.populations import POPULATIONS
 
 RECIPES = ("corrected", "faithful")
-CONTENTS = ("singles", "arcs", "rings")
+COMPOUNDS = ("arcs", "rings")
+CONTENTS = ("singles", *COMPOUNDS, "morphology")
 PSF_SHAPES = ("gaussian", "trefoil")
 ROLLS = ("fixed", "random")
 NEGATIVE_KINDS = ("elliptical", "companions", "spiral", "ring_galaxy", "merger", "edge_on")
@@ -73,5 +74,5 @@ class Settings:
 
     def seen_with(self, content: str) -> Instrument:
         """The instrument that a set of this content is seen with."""
-        published = self.recipe == "faithful" and content != "singles"
+        published = self.recipe == "faithful" and content in COMPOUNDS
         return instruments.instrument("wilde2022" if published else self.instrument)

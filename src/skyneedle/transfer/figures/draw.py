@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from skyneedle.transfer.figures import architectures
+from skyneedle.transfer.figures import architectures, leaks, results
 
 FIGURES: dict[str, Callable[..., list[Path]]] = {
     "fig3-1_deeplens": architectures.fig3_1,
@@ -13,6 +13,11 @@ FIGURES: dict[str, Callable[..., list[Path]]] = {
     "fig4-3_inception": architectures.fig4_3,
     "fig4-4_residual_block": architectures.fig4_4,
     "fig4-5_nasnet": architectures.fig4_5,
+    "extra_cross_validation": results.extra_cross_validation,
+    "extra_grades": results.extra_grades,
+    "extra_leak": leaks.extra_leak,
+    "extra_provenance": leaks.extra_provenance,
+    "extra_roc": results.extra_roc,
 }
 
 
