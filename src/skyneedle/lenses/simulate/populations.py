@@ -61,7 +61,7 @@ _GALAXY_SCALE = Population(
     lens_place=0.08,
     z_source=(1.8, 0.7),
     source_disc=0.8,
-    source_mag=(20.5, 23.5),
+    source_mag=(20.5, 22.8),
     n_companions=10.0,
     companion_mag=(22.0, 26.0),
     deflector_radius=(0.45, 0.15, 1.0),
@@ -99,12 +99,12 @@ POPULATIONS = MappingProxyType(
         ),
         "galaxy_scale": _GALAXY_SCALE,
         "galaxy_scale_hard": _GALAXY_SCALE._replace(
-            source_mag=(22.0, 25.0), n_companions=40.0, companion_mag=(21.5, 25.5)
+            source_mag=(22.0, 24.5), n_companions=40.0, companion_mag=(21.5, 25.5)
         ),
         # Candidates as surveys grade them: the fainter the arcs, the less they stand out from the deflector.
-        "galaxy_scale_a": _GALAXY_SCALE._replace(source_mag=(21.0, 23.0)),
-        "galaxy_scale_b": _GALAXY_SCALE._replace(source_mag=(23.0, 24.5)),
-        "galaxy_scale_c": _GALAXY_SCALE._replace(source_mag=(24.5, 26.0)),
+        "galaxy_scale_a": _GALAXY_SCALE._replace(source_mag=(20.5, 22.5)),
+        "galaxy_scale_b": _GALAXY_SCALE._replace(source_mag=(22.5, 24.0)),
+        "galaxy_scale_c": _GALAXY_SCALE._replace(source_mag=(24.0, 25.5)),
     }
 )
 
