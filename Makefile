@@ -24,7 +24,7 @@ help:  ## This list
 	@echo "Skyneedle: rare things in the sky found with neural networks."
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
 	@echo
-	@echo "  make results SCALE=smoke|laptop|paper EXPERIMENT=strain|lenses|transients PROFILE=default|slurm MIRROR=folder CORES=n \\"
+	@echo "  make results SCALE=smoke|laptop|paper EXPERIMENT=strain|lenses|transfer|transients PROFILE=default|slurm MIRROR=folder CORES=n \\"
 	@echo "               ARGS=\"options of snakemake\""
 
 $(STAMP): requirements.lock

@@ -69,6 +69,14 @@ def lens_network(name):
     }
 
 
+def transfer_methods():
+    """Settings of all methods of transfer, filled in; classical ones have a name alone."""
+    networks = [
+        transfer_network(item["name"]) for item in config["transfer"]["networks"]
+    ]
+    return [*networks, *({"name": name, "source": name} for name in CLASSICAL)]
+
+
 def own_file(experiment, name):
     """Fingerprint of a user's network file; empty for a built-in network."""
     path, colon, _ = entry_of(experiment, name)["source"].rpartition(":")

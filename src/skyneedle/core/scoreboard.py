@@ -43,6 +43,12 @@ NETWORK_METRICS = {
         "recall_arcs": "recall of compound arcs there",
         "recall_rings": "recall of double rings there",
     },
+    "transfer": {
+        "mean_auc": "ROC AUC, mean over folds",
+        "mean_f1": "F1 at a probability of 0.5, mean over folds",
+        "mean_auprc": "area under the precision-recall curve, mean over folds",
+        "pooled_auc": "ROC AUC, all folds in one ranking",
+    },
 }
 SECONDS = {"s": 1.0, "ms": 1e-3, "min": 60.0, "h": 3600.0, "d": 86400.0}
 WORDS = "Intervals (low, high) are 68 %; `n` counts trials or events; rows of 'ours' go beyond the papers."
