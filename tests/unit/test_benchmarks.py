@@ -84,3 +84,14 @@ def test_transients_training():
     assert all(float(value) > 0 for row in rows for value in row[5:])
     assert {row[6] for row in rows if row[2:4] == ["float32", "contiguous"]} == {"1.00"}
     assert "Scaling: " in said
+
+
+def test_transfer():
+    words = "--stamps 28 --epochs 1 --size 75 --threads 1"
+    lines = run("bench_transfer.py", *words.split()).splitlines()
+    rates = [float(line.split(": ")[1].split()[0]) for line in lines if "stamps/s" in line]
+    assert len(rates) == 3
+    assert min(rates) > 0
+    difference = next(line for line in lines if line.startswith("Largest difference in score"))
+    assert float(difference.split(": ")[1].split()[0]) < 1e-4
+    assert any(line.startswith("Ratio") for line in lines)

@@ -93,7 +93,14 @@ class Head(nn.Module):
         self.linear = nn.Linear(n_features, n_classes)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Logits (batch, n_classes) of features (batch, n_features)."""
+        """Logits (batch, n_classes) of features (batch, n_features), in single precision always.
+
+        Half precision would gain nothing here and give many stamps the same score.
+        """
+        with torch.autocast(features.device.type, enabled=False):
+            return self._logits(features.float())
+
+    def _logits(self, features: torch.Tensor) -> torch.Tensor:
         x = self.dropout(features)
         if self.training and len(x) == 1:  # a last batch of one example has no variance of its own
             norm = self.norm

@@ -4,6 +4,7 @@ Neither sees an image of the cross-validation: the morphology set is in no fold,
 cache of embeddings, serves all folds.
 """
 
+import importlib.metadata
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -75,6 +76,7 @@ def make(
     card: dict[str, Any] = {
         "source": source,
         "timm": trunks.backbone(source).timm,
+        "timm_version": importlib.metadata.version("timm"),
         "weights": weights,
         "size": size or trunks.input_of(source)["size"],
         "scale": scale,

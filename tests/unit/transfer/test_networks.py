@@ -159,6 +159,16 @@ def test_a_last_batch_of_one_example_can_be_trained_on(stub):
     assert not torch.equal(head.norm.running_mean, mean)
 
 
+def test_a_head_answers_in_single_precision(stub):
+    network = networks.build(stub, size=64).eval()
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        features, logits = network.embed(stamps(2)), network(stamps(2))
+    assert features.dtype == torch.bfloat16
+    assert logits.dtype == torch.float32
+    with torch.no_grad():
+        assert torch.equal(logits, network.head(features))
+
+
 def test_stem_and_head_are_kept_and_the_trunk_is_not(stub):
     torch.manual_seed(0)
     network = networks.build(stub, stem="learned", size=64).eval()
