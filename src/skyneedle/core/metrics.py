@@ -219,7 +219,7 @@ def _f_beta(beta: float, positive: Any, false: Any, missed: Any) -> np.ndarray:
     of_recall = 1.0 if math.isinf(beta) else beta**2 / (1 + beta**2)
     whole = positive + of_recall * missed + (1 - of_recall) * false
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(positive / whole)
+        return np.true_divide(positive, whole)  # NaN for numbers of Python too, where there is nothing
 
 
 def probability(log_odds: Any) -> Any:

@@ -108,10 +108,8 @@ def cross_validate(run: Run, n_judged: int, out: Outputs, state_dir: Path) -> pd
     found = _together(folders)
     tables.write_parquet(found, out.divided, attributes)
     if run.others:
-        more = pd.concat(
-            [pd.read_parquet(folder / "others.parquet") for folder in folders], ignore_index=True
-        )
-        tables.write_parquet(more, out.others, attributes)
+        more = [pd.read_parquet(folder / "others.parquet") for folder in folders]
+        tables.write_parquet(pd.concat(more, ignore_index=True), out.others, attributes)
     models = Path(out.models)
     for k, folder in enumerate(folders):
         for ending in ("safetensors", "json"):
@@ -164,24 +162,32 @@ def train_fold(run: Run, k: int, folder: Path) -> Path:
     Raises:
         OneClassOnly: if training or validation lack a class.
     """
-    from skyneedle.core import (
-        training,
-    )  # Lightning takes 4 s to import
-
     key = run.fingerprint(k)
     done = folder / DONE
     if done.is_file() and json.loads(done.read_text())["fingerprint"] == key:
         return folder
     done.unlink(missing_ok=True)
-    settings = {name: value for name, value in run.training.items() if name != "max_examples"}
-    learns = Reader.of(
-        run.source, run.division, run.division.training(k, run.training.get("max_examples")), run.draws
-    )
+    unfinished = folder / "training"  # the only place where a trunk lies on disk
+    _fit(run, k, folder, unfinished, key)
+    network, card = inference.load(unfinished / "network")
+    _keep(network, card, folder / "network")
+    _judge(run, k, network, folder)
+    tables.write_json({"fingerprint": key}, done)
+    shutil.rmtree(unfinished)
+    return folder
+
+
+def _fit(run: Run, k: int, folder: Path, unfinished: Path, key: str) -> None:
+    # Lightning takes 4 s to import, which reading what is finished need not pay for.
+    from skyneedle.core import training
+
+    n_most = run.training.get("max_examples")
+    learns = Reader.of(run.source, run.division, run.division.training(k, n_most), run.draws)
     chooses = Reader.of(run.source, run.division, run.division.choosing(k))
     for what, reader in (("learns from", learns), ("chooses its epoch by", chooses)):
         _check_classes(f"{run.spec['name']}, fold {k} {what}", reader.label)
     loss = WeightedCrossEntropy(class_weights(learns.label))
-    unfinished = folder / "training"
+    settings = {name: value for name, value in run.training.items() if name != "max_examples"}
     training.fit(
         run.spec,
         Examples(len(learns.row), learns),
@@ -198,12 +204,6 @@ def train_fold(run: Run, k: int, folder: Path) -> Path:
         loss=loss,
         metrics={"accuracy": accuracy},
     )
-    network, card = inference.load(unfinished / "network")
-    _judge(run, k, network, folder)
-    _keep(network, card, folder / "network")
-    tables.write_json({"fingerprint": key}, done)
-    shutil.rmtree(unfinished)  # only here there is a trunk on disk
-    return folder
 
 
 def _check_classes(what: str, label: np.ndarray) -> None:

@@ -123,9 +123,9 @@ def head_spec(network: Mapping[str, Any], n_features: int) -> dict[str, Any]:
 def head_training(training: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of the training of a head, from those of its network.
 
-    One matrix of a few thousand numbers a class gains nothing from half precision or from workers.
+    One matrix of a few thousand numbers a class gains nothing from half precision, workers or more devices.
     """
-    return dict(training) | {"precision": "32-true", "num_workers": 0}
+    return dict(training) | {"precision": "32-true", "num_workers": 0, "devices": 1}
 
 
 def about(network: Mapping[str, Any], recipe: str, scale: str, kept: str) -> dict[str, Any]:

@@ -48,12 +48,12 @@ def embed(path, table, n_features=12, copies=0, planted=3.0, n_planted=4, shift=
 
     Args:
         planted: by how much those of lenses differ in the first ``n_planted`` features.
-        shift: by how much all differ in the last one.
+        shift: by how much all differ in the last ``n_planted``.
     """
     rng = np.random.default_rng([seed, int(table["id"].min()) if len(table) else 0])
     plain = rng.normal(size=(len(table), n_features))
     plain[:, :n_planted] += planted * table["label"].to_numpy()[:, None]
-    plain[:, -1] += shift
+    plain[:, -n_planted:] += shift
     arrays = {"plain": plain.astype(np.float32)}
     if copies:
         noise = rng.normal(size=(len(table), copies, n_features)) * 0.3

@@ -74,9 +74,8 @@ def test_the_mixture_gives_the_ratio_of_likelihoods():
     y = np.repeat([0, 1], 2000)
     model = baselines.MixtureRatio(n_components=1, ridge=1e-6).fit(x, y)
     points = np.array([[0.0, 0.0], [1.0, -1.0], [0.5, 0.0]])
-    expected = multivariate_normal(centre, 0.25).logpdf(points) - multivariate_normal([0, 0], 1).logpdf(
-        points
-    )
+    lens, other = multivariate_normal(centre, 0.25), multivariate_normal([0, 0], 1)
+    expected = lens.logpdf(points) - other.logpdf(points)
     np.testing.assert_allclose(model.decision_function(points), expected, atol=0.25)
     assert model.predict(points).tolist() == (expected > 0).astype(int).tolist()
 

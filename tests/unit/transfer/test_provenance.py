@@ -11,11 +11,11 @@ from tests.unit.transfer.small import JOB, embed, entry, table_of
 def measure(folder, shift):
     tables = {"hst": table_of(90, pairs=10), "hard": table_of(60, 1000)}
     files = {
-        name: embed(folder / f"{name}.h5", table, planted=0.4, shift=shift * (name == "hard"), seed=4)
+        name: embed(folder / f"{name}.h5", table, planted=0.8, shift=shift * (name == "hard"), seed=4)
         for name, table in tables.items()
     }
     out = folder / "provenance.parquet"
-    provenance.measure(entry(epochs=14), files, 3, out, state_dir=folder / "state", job=JOB)
+    provenance.measure(entry(epochs=8), files, 3, out, state_dir=folder / "state", job=JOB)
     assert not (folder / "state").exists()
     found = pd.read_parquet(out)
     return found, {
@@ -32,15 +32,15 @@ def test_sources_that_differ_make_a_score_that_is_not_there_within_a_source(apar
     _, auc = apart
     assert auc["source"] > 0.95
     assert auc["mixed_apparent"] > 0.95
-    assert auc["mixed_first"] < 0.85
-    assert auc["mixed_second"] < 0.85
-    assert auc["within_first"] > 0.55
+    assert auc["mixed_first"] < 0.9
+    assert auc["mixed_second"] < 0.9
+    assert auc["within_first"] > 0.6  # there is something to learn
 
 
 def test_sources_that_are_alike_are_not_told_apart(tmp_path):
     _, auc = measure(tmp_path, 0.0)
     assert auc["source"] == pytest.approx(0.5, abs=0.2)  # 3 sigma of 45 and 30
-    assert auc["mixed_apparent"] < 0.9
+    assert auc["mixed_apparent"] == pytest.approx(auc["mixed_first"], abs=0.15)
 
 
 def test_each_case_judges_what_it_says(apart):

@@ -1,4 +1,4 @@
-"""Cross-validation: who judges whom, what is kept, what a kill costs, and what a restriction leaves behind."""
+"""Cross-validation: who judges whom, what is kept, what a kill costs, how restrictions are told."""
 
 import json
 
@@ -214,9 +214,8 @@ def test_a_network_of_ones_own_is_trained_on_stamps(stamps, tmp_path):
     network, card = inference.load(tmp_path / "models" / "fold0")
     assert sorted(network.state_dict()) == sorted(load_file(tmp_path / "models" / "fold0.safetensors"))
     assert len(pd.read_parquet(tmp_path / "others.parquet")) == 12
-    faithful = run_network(
-        stamps, tmp_path / "f", entry("own", epochs=1) | {"source": card["source"]}, None, "faithful"
-    )
+    once = entry("own", epochs=1) | {"source": card["source"]}
+    faithful = run_network(stamps, tmp_path / "f", once, recipe="faithful")
     assert len(faithful) == 48
 
 

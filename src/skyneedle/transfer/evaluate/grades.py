@@ -39,12 +39,13 @@ def of_set(table: pd.DataFrame, name: str) -> pd.DataFrame:
     """Answers to one set, each the mean over the networks of all folds.
 
     Args:
-        table: columns set, id, label, fold, score, one row for each stamp and fold; perhaps name and kind.
+        table: columns set, id, label, parent_id, fold, score, one row for each stamp and fold; perhaps name
+            and kind.
         name: of the set.
 
     Returns:
-        Columns id, label, score, n_folds and, where there are some, name and kind; in the order of ids.
-        Without rows if the set has none.
+        Columns id, label, parent_id, score, n_folds and, where there are some, name and kind; in the order of
+        ids. Without rows if the set has none.
 
     Raises:
         NotADataSet: if stamps were scored by different numbers of networks.
@@ -56,7 +57,7 @@ def of_set(table: pd.DataFrame, name: str) -> pd.DataFrame:
             f"Stamps of set {name} have scores of {sorted(found['n_folds'].unique())} networks; expected "
             "those of every fold for each. Delete the file of scores and run again."
         )
-    told = [column for column in ("label", "name", "kind") if column in rows]
+    told = [column for column in ("label", "parent_id", "name", "kind") if column in rows]
     return found.join(rows.groupby("id")[told].first()).reset_index()
 
 

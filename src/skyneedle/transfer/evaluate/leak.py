@@ -6,14 +6,16 @@ same copies are divided once that way and once by object; and both again with la
 nothing can be learned but the objects themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from skyneedle.core import metrics, tables
 from skyneedle.core.errors import NotADataSet
+from skyneedle.core.metrics import Statistic, interval
 from skyneedle.core.seeds import generator
 from skyneedle.transfer.evaluate import scored
 from skyneedle.transfer.evaluate.scored import Scored
@@ -41,22 +43,28 @@ def judge(table: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> dict[s
     """
     found: dict[str, Any] = {}
     for labels, words in LABELS.items():
-        parts = {name: _part(table, name, labels) for name in PROTOCOLS}
-        parents, places = scored.common_parents(list(parts.values()))
-        of = {
-            name: scored.mean_auc([part], [place])
-            for (name, part), place in zip(parts.items(), places, strict=True)
+        parts = [_part(table, protocol, labels) for protocol in PROTOCOLS]
+        parents, places = scored.common_parents(parts)
+        thesis, grouped = (
+            scored.mean_auc([part], [place]) for part, place in zip(parts, places, strict=True)
+        )
+
+        def measure(weights: np.ndarray, of: Sequence[Statistic] = (thesis, grouped)) -> np.ndarray:
+            first, second = (one(weights) for one in of)
+            return np.array([first, second, first - second])
+
+        entry = metrics.bootstrap(measure, parents, n_bootstrap, generator(seed, "leak", labels))
+        definitions = {
+            **{
+                f"{name}_{labels}": f"AUC, mean over folds, {text}, {words}"
+                for name, text in PROTOCOLS.items()
+            },
+            f"leak_{labels}": f"AUC of copies divided minus that of objects divided, {words}",
         }
-        for name, part in parts.items():
-            rng = generator(seed, "leak", labels)
-            found[f"{name}_{labels}"] = metrics.bootstrap(of[name], parents, n_bootstrap, rng) | {
-                "definition": f"AUC, mean over folds, {PROTOCOLS[name]}, {words}",
-                "n_stamps": len(part.labels),
-            }
-        rng = generator(seed, "leak", labels)
-        found[f"leak_{labels}"] = metrics.paired_difference(
-            of["thesis"], of["grouped"], parents, n_bootstrap, rng
-        ) | {"definition": f"AUC, mean over folds, of copies divided minus that of objects divided, {words}"}
+        for place, (key, definition) in enumerate(definitions.items()):
+            value, low, high = (entry[end][place] for end in ("value", "low", "high"))
+            counts = {"n_stamps": len(parts[0].labels), "definition": definition}
+            found[key] = interval(value, low, high, entry["n"]) | counts
     return found
 
 

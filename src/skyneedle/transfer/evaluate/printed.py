@@ -15,6 +15,7 @@ from skyneedle.transfer.evaluate.scored import MEASURED
 
 PAPER = "akhazhanov2018"
 QUANTITIES = {"parameters": "number of parameters", "auc": "ROC AUC", "f1": "F1-score"}
+IN_WORDS = {"std": "standard deviation"}
 TOLD = ("model", "network", "weights", "stem", "mode", "n_folds")
 NUMBERS = (
     *(
@@ -30,11 +31,11 @@ NUMBERS = (
     *("auprc_high", "pooled_auc", "pooled_auc_low", "pooled_auc_high", "n_parents"),
 )
 CROSS_VALIDATION = (
-    "Mean and standard deviation over folds, with 68 % intervals from redrawing parents; folds share no "
-    "parent. Published numbers are of augmented copies that were divided into folds without regard to what "
-    "they are copies of, with ImageNet weights and an up-sampling stem. The published number of parameters "
-    "is that of the whole ImageNet network with its head; `parameters` is what a stamp goes through here, "
-    "`trained` what is fitted. Cells that were not run have the reason."
+    "Mean and standard deviation over folds, with 68 % intervals from redrawing parents; with recipe "
+    "corrected folds share no parent. Published numbers are of augmented copies that were divided into "
+    "folds without regard to what they are copies of, with ImageNet weights and an up-sampling stem. The "
+    "published number of parameters is that of the whole ImageNet network with its head; `parameters` is "
+    "what a stamp goes through here, `trained` what is fitted. Cells that were not run have the reason."
 )
 GRADES = (
     "Predicted probability of a lens: mean and standard deviation over candidates, 68 % intervals from "
@@ -172,11 +173,12 @@ def by_grade(found: pd.DataFrame, printed: Mapping[str, str]) -> pd.DataFrame:
         for quantity in grades.DEFINITIONS
     ]
     columns = ["model", "network", "grade", "quantity", "published", "reproduced", "low", "high", "n", "note"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(quantity=table["quantity"].replace(IN_WORDS))
 
 
 def _graded(model: str, grade: str, quantity: str) -> str:
-    return f"{model}, grade {grade}: {'standard deviation' if quantity == 'std' else 'mean'}"
+    return f"{model}, grade {grade}: {IN_WORDS.get(quantity, quantity)}"
 
 
 def write_tables(files: Mapping[str, str | Path], scale: str, out: Mapping[str, str | Path]) -> None:
@@ -212,7 +214,7 @@ def write_tables(files: Mapping[str, str | Path], scale: str, out: Mapping[str, 
 
 def _wide(answers: pd.DataFrame) -> pd.DataFrame:
     """Probabilities of real stamps, a row for each stamp and a column for each network."""
-    told = answers.fillna({"name": "", "kind": ""})
+    told = answers.fillna({"label": -1, "name": "", "kind": ""})
     order = list(dict.fromkeys(told["network"]))
     wide = told.pivot_table(index=["label", "name", "kind", "id"], columns="network", values="score")
     return wide[order].sort_index(ascending=[False, True, True, True]).reset_index()

@@ -24,8 +24,7 @@ def judge(answers: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> dict
     """AUC of the mean over fold networks.
 
     Args:
-        answers: columns id, label, score. Ids 2k and 2k + 1 may be two stamps of one scene and are redrawn
-            together.
+        answers: columns label, score and parent_id; stamps of one parent are redrawn together.
         n_bootstrap: redraws.
         seed: of the redraws.
 
@@ -33,15 +32,15 @@ def judge(answers: pd.DataFrame, n_bootstrap: int = 1000, seed: int = 0) -> dict
         value, low, high, n, n_lenses, n_non_lenses; a reason in place of the value where there is no stamp,
         or one class only.
     """
-    labels = answers["label"].to_numpy(float) if len(answers) else np.empty(0)
+    labels = answers["label"].to_numpy(float, na_value=np.nan) if len(answers) else np.empty(0)
     counts = {"n_lenses": int((labels == 1).sum()), "n_non_lenses": int((labels == 0).sum())}
     if not all(counts.values()):
         reason = NONE_THERE if not len(answers) else "stamps of one class only"
         return {"value": None, "low": None, "high": None, "n": 0, "reason": reason} | counts
     known = answers[answers["label"].isin([0, 1])]
     ranking = Ranking(known["label"].to_numpy(), known["score"].to_numpy(float))
-    groups = known["id"].to_numpy(np.int64) // 2
-    entry = metrics.bootstrap(ranking.auroc, groups, n_bootstrap, generator(seed, "reality"))
+    parents = known["parent_id"].to_numpy()
+    entry = metrics.bootstrap(ranking.auroc, parents, n_bootstrap, generator(seed, "reality"))
     return entry | counts | {"definition": "AUC of the mean probability over the networks of all folds"}
 
 

@@ -93,18 +93,15 @@ class Folds:
         self.part = part
         self.names = np.unique(part.folds)
         self.rows = [np.flatnonzero(part.folds == name) for name in self.names]
-        self.rankings = [_ranking(part.chosen(rows)) for rows in self.rows]
+        self.parts = [part.chosen(rows) for rows in self.rows]
+        self.rankings = [_ranking(one) for one in self.parts]
         self.whole = _ranking(part)
 
     def each(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Metrics of ``MEASURED`` of each fold, shape (metric, fold)."""
         weights = np.ones(len(self.part.labels)) if weights is None else weights
-        return np.array(
-            [
-                _measured(self.part.chosen(rows), ranking, weights[rows])
-                for rows, ranking in zip(self.rows, self.rankings, strict=True)
-            ]
-        ).T
+        each = zip(self.parts, self.rankings, self.rows, strict=True)
+        return np.array([_measured(one, ranking, weights[rows]) for one, ranking, rows in each]).T
 
     def mean(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Means over folds, shape (metric,): what the thesis prints."""

@@ -144,7 +144,8 @@ def extra_roc(
     curves, known = plotting.read(roc), plotting.read(methods).set_index("network")
     figure = plotting.new(plotting.COLUMN_IN * 1.25, 4.6)
     axes = figure.subplots()
-    backbones = known[known["mode"].notna() & (known["mode"] != "")]
+    # Networks that judged some folds only are judged on other stamps.
+    backbones = known[known["mode"].fillna("").ne("") & (known["n_folds"] == known["n_folds"].max())]
     best = [str(backbones["pooled_auc"].idxmax())] if len(backbones) else []
     shown = [name for name in [*best, *baselines] if name in set(curves["network"])]
     drawn = curves[curves["network"].isin(shown)]
@@ -210,7 +211,8 @@ def extra_grades(
 
 def _said(rows: pd.DataFrame) -> pd.DataFrame:
     values = pd.to_numeric(rows["published"], errors="coerce")
-    return rows[["grade"]].assign(what="thesis: " + rows["quantity"], value=values).dropna(subset=["value"])
+    what = "thesis: " + rows["quantity"].replace("standard deviation", "std")
+    return rows[["grade"]].assign(what=what, value=values).dropna(subset=["value"])
 
 
 def _graded(axes: Axes, rows: pd.DataFrame) -> None:

@@ -4,22 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from skyneedle.core import plotting
+from skyneedle.transfer.evaluate import cells
 
 Provenance = Mapping[str, Any] | None
 CHANCE = 0.5
-METHODS = {
-    "xception": "Xception",
-    "inception": "Inception",
-    "resnet": "ResNet",
-    "nasnet": "NasNet",
-    "vgg16": "VGG16",
-    "vgg19": "VGG19",
-    "lensflow": "LensFlow",
-    "deeplens": "CMU DeepLens",
-    "gmm": "Gaussian mixture",
-    "kpca_trees": "kernel PCA, boosted trees",
-    "kpca_mlp": "kernel PCA, small network",
-}
+METHODS = {**cells.BACKBONES, **cells.OTHERS}
 PUBLISHED: dict[str, Any] = {
     "color": plotting.REFERENCE,
     "marker": "D",

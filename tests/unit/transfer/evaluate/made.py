@@ -64,6 +64,7 @@ def others(strength=1.5, seed=0, n=12, real=True):
             rows.append(
                 pd.DataFrame(
                     {"set": name, "id": 1000 * start + np.arange(size), "label": label, "fold": fold}
+                    | {"parent_id": 1000 * start + np.arange(size) // (2 if name == "hard" else 1)}
                     | {"name": [f"object {k}" for k in range(size)] if name == "real" else ""}
                     | {"kind": np.where(label == 1, "lens", "galaxy")}
                     | {"score": probability(logit), "logit": logit}

@@ -112,5 +112,5 @@ def test_without_real_stamps_the_reason_stands_there(tmp_path):
 
 
 def test_two_stamps_of_one_scene_are_redrawn_together():
-    answers = pd.DataFrame({"id": [10, 11, 12, 13], "label": [1, 0, 1, 0], "score": [0.9, 0.1, 0.4, 0.6]})
+    answers = pd.DataFrame({"parent_id": [5, 5, 6, 6], "label": [1, 0, 1, 0], "score": [0.9, 0.1, 0.4, 0.6]})
     assert reality.judge(answers, 20)["n"] == 2

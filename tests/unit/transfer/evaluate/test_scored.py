@@ -73,6 +73,13 @@ def test_stamps_of_one_parent_are_redrawn_together():
     assert grouped["high"] - grouped["low"] > 2 * (apart["high"] - apart["low"])
 
 
+def test_a_fold_that_a_redraw_leaves_empty_is_no_part_of_its_mean():
+    folds = scored.Folds(scored.of_table(small()))
+    first_only = np.array([1.0, 1, 1, 0, 0, 0])
+    assert folds.mean(first_only) == pytest.approx([1.0, 2 / 3, 1.0])
+    assert np.isnan(folds.each(first_only)[:, 1]).all()
+
+
 def test_weights_of_parents_reach_the_stamps_of_all_parts():
     first, second = (scored.of_table(made.out_of_fold(seed=k)) for k in (0, 1))
     second = second.chosen(second.parents > 40)
