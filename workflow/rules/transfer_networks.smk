@@ -5,7 +5,9 @@ TRANSFER_NETWORKS = [item["name"] for item in TRANSFER["networks"]]
 EMBEDDED = [name for name in TRANSFER_NETWORKS if has_embeddings(name)]
 STAMP_SETS = [name for name in TRANSFER["sets"] if name != "morphology"]
 if not config["network"]:
-    os.environ["HF_HUB_OFFLINE"] = "1"  # jobs inherit it; caches are used all the same
+    os.environ.setdefault(
+        "HF_HUB_OFFLINE", "1"
+    )  # for all jobs; caches are used all the same
 
 
 rule pretrain_transfer:

@@ -280,8 +280,7 @@ def write(
     sources = {name: Stamps(DataSet(shards), changes, job.seed) for name, shards in sets.items()}
     divided = sources.pop(DIVIDED)
     division = division_of(divided.table, folds_file, recipe, copies, job.seed)
-    with threadpool_limits(job.threads), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # so many rounds are what is asked for
+    with threadpool_limits(job.threads):
         here = seen(divided, division.row, division.copy)
         elsewhere = {}
         for name, source in sources.items():
@@ -332,7 +331,9 @@ def crossvalidate(
                 f"{method}, fold {k}: {int(label.sum())} lenses among {len(label)} examples to learn from; "
                 "both classes are needed. Raise n_examples of the set."
             )
-        model = make(int(generator(seed, "baselines", k).integers(2**31))).fit(x[learned], label)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # so many rounds are what is asked for
+            model = make(int(generator(seed, "baselines", k).integers(2**31))).fit(x[learned], label)
         logit = log_odds(model, x[judged])
         found = scores(table, division.row[judged], division.copy[judged], k, logit)
         parts.append(found.assign(label=division.label[judged]))
