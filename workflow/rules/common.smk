@@ -9,6 +9,9 @@ from skyneedle.transfer.backbones import BACKBONES, MADE
 
 # Threads that spin while they wait slow a machine with other work down many times over; jobs inherit this.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+if not config["network"]:
+    # Weights of networks come from caches and files alone; jobs inherit this, too.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 SCRIPTS = Path(workflow.basedir) / "scripts"
 FIGURES = (

@@ -4,10 +4,6 @@ TRANSFER = config["transfer"]
 TRANSFER_NETWORKS = [item["name"] for item in TRANSFER["networks"]]
 EMBEDDED = [name for name in TRANSFER_NETWORKS if has_embeddings(name)]
 STAMP_SETS = [name for name in TRANSFER["sets"] if name != "morphology"]
-if not config["network"]:
-    os.environ.setdefault(
-        "HF_HUB_OFFLINE", "1"
-    )  # for all jobs; caches are used all the same
 
 
 rule pretrain_transfer:
