@@ -16,6 +16,7 @@ from skyneedle.core.seeds import generator
 from skyneedle.transients.evaluate import rates, scored
 from skyneedle.transients.evaluate.rates import MDR
 from skyneedle.transients.evaluate.scored import Scored
+from skyneedle.transients.truth import read_truth
 
 DEFINITIONS = {
     "first": "FPR at the MDR, mean over seeds",
@@ -191,7 +192,7 @@ def versions(
     """Labels to judge by, by the ending of their keys; None is those of the scores."""
     found: dict[str, pd.DataFrame | None] = {"": None}
     found |= {f"_{name}": pd.read_parquet(path) for name, path in (labels or {}).items()}
-    return found | ({"_truth": scored.truth(truth)} if truth else {})
+    return found | ({"_truth": read_truth(truth)} if truth else {})
 
 
 def write_crossed(
@@ -221,7 +222,7 @@ def write_crossed(
     """
     judged_by: dict[str, pd.DataFrame] = {name: pd.read_parquet(path) for name, path in labels.items()}
     if truth:
-        judged_by["truth"] = scored.truth(truth)
+        judged_by["truth"] = read_truth(truth)
     rows, entries = [], {}
     for method, trained in scores.items():
         for name, version in judged_by.items():
