@@ -49,7 +49,7 @@ def layers(network: nn.Module, shape: Sequence[int]) -> pd.DataFrame:
             handle.remove()
     rows: list[dict[str, str]] = []
     for number, (module, before, after) in enumerate(seen):
-        if isinstance(module, nn.ReLU):
+        if isinstance(module, nn.ReLU) and rows:
             rows[-1]["activation"] = "ReLU"
             continue
         row = _row(module) | {"layer": str(number), "type": _type(module)}
