@@ -9,6 +9,7 @@ import pytest
 from skyneedle.core import scoreboard
 from skyneedle.core.errors import UnknownNetwork
 from skyneedle.transients import architecture, networks
+from skyneedle.transients.figures import diagrams
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "config" / "published.tsv"
 
@@ -46,10 +47,11 @@ class Own(nn.Module):
     def __init__(self, channels=("srch", "diff"), size=51):
         super().__init__()
         self.channels, self.size = channels, size
-        self.layers = nn.Sequential(nn.ReLU(), nn.Conv2d(2, 3, 51), nn.ReLU(), nn.Flatten(), nn.Linear(3, 1))
+        first = (nn.ReLU(), nn.Conv2d(2, 3, 51), nn.ReLU(), nn.Flatten())
+        self.layers = nn.Sequential(*first, nn.Linear(3, 1), nn.Flatten(0))
 
     def forward(self, x):
-        return self.layers(x)[:, 0]
+        return self.layers(x)
 """
 
 
@@ -57,9 +59,11 @@ def test_a_network_of_ones_own_and_one_with_options_are_written_layer_by_layer(t
     (tmp_path / "own.py").write_text(OWN)
     architecture.write(f"{tmp_path}/own.py:Own", {}, tmp_path / "own.csv")
     table = pd.read_csv(tmp_path / "own.csv", keep_default_na=False)
-    kinds = ["ReLU", "Conv2D", "Flatten", "Dense", ""]
+    kinds = ["ReLU", "Conv2D", "Flatten", "Dense", "Flatten", ""]
     assert table["type"].tolist() == kinds
     assert table["parameters"].iloc[-1] == 2 * 3 * 51**2 + 3 + 4
+    diagrams.fig1(tmp_path / "own.csv", tmp_path / "fig1")
+    assert set(pd.read_csv(tmp_path / "fig1.csv")["type"]) == {"input", "ReLU", "Conv2D", "Flatten", "Dense"}
     written = {}
     for channels in (["temp", "srch"], ["temp", "srch", "diff"]):
         architecture.write("cnn1", {"channels": channels}, tmp_path / "two.csv")

@@ -2,7 +2,8 @@
 
 Columns that are sums and fits over pixels are left empty beside FITS stamps (AMP, COLMEDS, DIFFSUMRN,
 FLUX_RATIO, GAUSS, L1, LACOSMIC, N2SIG3, N2SIG3SHIFT, N2SIG5, N2SIG5SHIFT, N3SIG3, N3SIG3SHIFT, N3SIG5,
-N3SIG5SHIFT, NUMNEGRN, SCALE): they follow from the stamps. Beside 8-bit stamps they are there, measured on the fluxes.
+N3SIG5SHIFT, NUMNEGRN, SCALE): they follow from the stamps. Beside 8-bit stamps they are there, measured on
+the fluxes.
 """
 
 import io
