@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from skyneedle.core import runtime
-from skyneedle.transients import training
+from skyneedle.transients import folds
 
 with runtime.rule(snakemake) as job:
     cfg, out = snakemake.params.cfg, Path(snakemake.output[0])
-    training.train_folds(
+    folds.train_folds(
         cfg | {"training": cfg["training"] | {"epochs": snakemake.params.epochs}},
         snakemake.input.shards,
         snakemake.input.split,

@@ -4,4 +4,5 @@ from skyneedle.core import runtime
 from skyneedle.transients import architecture
 
 with runtime.rule(snakemake):
-    architecture.write(snakemake.params.network, snakemake.output[0])
+    entry = snakemake.params.network
+    architecture.write(entry["source"], entry["options"], snakemake.output[0])

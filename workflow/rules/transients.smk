@@ -189,6 +189,8 @@ rule features_transients:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
+        # faithful: those that the survey published, measured on fluxes though its stamps are 8-bit.
+        pixels="catalogue" if TRANSIENTS["recipe"] == "faithful" else "stamps",
         code=code("transients/features.py"),
     script:
         "../../scripts/transients/features.py"

@@ -44,7 +44,8 @@ rule layers_transients:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        network=TRANSIENT_NETWORKS[MAIN_TRANSIENT]["source"],
+        network={key: MAIN_NETWORK[key] for key in ["source", "options"]},
+        own=own_file("transients", MAIN_TRANSIENT),
         code=code("transients/layers.py"),
     script:
         "../../scripts/transients/layers.py"

@@ -260,10 +260,16 @@ rule judge_search_transients:
 
 # --- what 8-bit stamps cost; packed stamps of the other recipe are 8-bit already
 
+PICTURE_NETWORKS = {}  # kept, for real stamps that are public as pictures only
+
 if TRANSIENTS["recipe"] == "corrected":
     # True labels; networks on fluxes have been trained on the same examples for the sweep.
     TRUE_LABELS = f"{SWEEP['shapes'][0]}_0"
     PICTURES = ["gif_unmarked", "gif", "gif_as_published"]
+    PICTURE_NETWORKS = {
+        name: f"<results>/transients/models/{name}/{MAIN_TRANSIENT}/seed0"
+        for name in ["gif", "gif_as_published"]
+    }
     FORMS_SCORES = {
         "fits": f"{SWEEP_FOLDER}/{MAIN_TRANSIENT}/{TRUE_LABELS}_seed0.parquet"
     } | {
@@ -281,6 +287,15 @@ if TRANSIENTS["recipe"] == "corrected":
             labels=f"{SWEEP_FOLDER}/labels/{TRUE_LABELS}.parquet",
         output:
             **{name: path for name, path in FORMS_SCORES.items() if name != "fits"},
+            **{
+                f"{what}_{form}": f"{stem}{ending}"
+                for form, stem in PICTURE_NETWORKS.items()
+                for what, ending in {
+                    "weights": ".safetensors",
+                    "last": ".last.safetensors",
+                    "card": ".json",
+                }.items()
+            },
             pixels="<results>/transients/pixel_modes/pixels.csv",
         log:
             "<logs>/pixel_modes_transients.log",
@@ -324,6 +339,67 @@ if TRANSIENTS["recipe"] == "corrected":
     METRICS.append(f"{TRANSIENT_METRIC}/pixel_modes.json")
 
 
+# --- real stamps, as far as they are to be had
+
+REAL_NETWORKS = {
+    MAIN_TRANSIENT: f"<results>/transients/models/phase2/{MAIN_TRANSIENT}/seed0"
+} | {f"{MAIN_TRANSIENT}_{form}": stem for form, stem in PICTURE_NETWORKS.items()}
+
+
+rule fetch_real_transients:
+    output:
+        status="<results>/transients/real/status.json",
+    log:
+        "<logs>/fetch_real_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        mirrors=config["mirrors"],
+        network=config["network"],
+        folder="resources/transients/real",
+        manifest="resources/manifest.tsv",
+        datasets="config/datasets.tsv",
+        code=code("transients/fetch_real.py"),
+    script:
+        "../../scripts/transients/fetch_real.py"
+
+
+rule real_transients:
+    input:
+        status="<results>/transients/real/status.json",
+        weights=[f"{stem}.safetensors" for stem in REAL_NETWORKS.values()],
+        # With the last epoch's, which judges where the recipe is the published one.
+        more=[
+            f"{stem}{ending}"
+            for stem in REAL_NETWORKS.values()
+            for ending in [".last.safetensors", ".json"]
+        ],
+    output:
+        csv=report(
+            "<results>/tables/ayyar2022/extra_real_stamps.csv",
+            caption="../report/ayyar2022_extra_real_stamps.rst",
+            category="ayyar2022",
+            subcategory="Ours",
+        ),
+        md="<results>/tables/ayyar2022/extra_real_stamps.md",
+        metrics=f"{TRANSIENT_METRIC}/real_stamps.json",
+    log:
+        "<logs>/real_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        networks=list(REAL_NETWORKS),
+        code=code("transients/real.py"),
+    script:
+        "../../scripts/transients/real.py"
+
+
+FIGURES.append("<results>/tables/ayyar2022/extra_real_stamps.csv")
 METRICS += [
-    f"{TRANSIENT_METRIC}/{name}.json" for name in ["survey", "label_noise", "search"]
+    f"{TRANSIENT_METRIC}/{name}.json"
+    for name in ["survey", "label_noise", "search", "real_stamps"]
 ]

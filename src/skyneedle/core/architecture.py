@@ -22,6 +22,7 @@ COLOURS = {  # light to dark, so that a print in grey can be read
     "Dense": "#b9d4ea",
     "input": "#f4f4f4",
 }
+OTHER = "#c9c9c9"  # of whatever else a user's own network is built of
 SLICES = ("BatchNorm", "Dropout")  # drawn on the map before them, whose shape they keep
 ACTIVATIONS = ("ReLU", "tanh", "ELU")  # likewise
 PITCH, GAP = 0.46, 0.05  # inches: least distance between maps, and between their ends
@@ -68,7 +69,7 @@ def _covers(kernel: str, shape: str) -> bool:
 
 
 def _sizes(shape: str) -> tuple[int, int]:
-    sizes = [int(size) for size in shape.strip("()").split(",")]
+    sizes = [int(size) for size in shape.strip("()").split(",") if size] or [1]  # a number has no shape
     return sizes[0], sizes[1] if len(sizes) > 1 else 1
 
 
@@ -99,9 +100,11 @@ def draw(
     for _, here in shown.groupby("place"):
         right = _map(axes, here, right, units, with_parameters)
     axes.set(xlim=(-0.2, right), ylim=(BELOW - (0.45 if with_parameters else 0.3), ABOVE + 0.3))
-    kinds = [kind for kind in COLOURS if kind in set(shown["type"])]
-    handles = [Patch(facecolor=COLOURS[kind], edgecolor=plotting.INK, label=kind) for kind in kinds]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(kinds))
+    looks = {kind: colour for kind, colour in COLOURS.items() if kind in set(shown["type"])}
+    if not set(shown["type"]) <= set(COLOURS):
+        looks["other"] = OTHER
+    handles = [Patch(facecolor=one, edgecolor=plotting.INK, label=kind) for kind, one in looks.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(looks))
     return plotting.save(figure, stem, shown, provenance)
 
 
@@ -140,7 +143,7 @@ def _map(axes: Axes, here: pd.DataFrame, x: float, units: _Units, with_parameter
     left = x
     for row in here.itertuples():
         wide = width if row.Index == first.name else SLICE
-        _box(axes, left, wide, height, depth, COLOURS[row.type])
+        _box(axes, left, wide, height, depth, COLOURS.get(row.type, OTHER))
         left += wide
     size = first["kernel"].strip("()").replace(",", "×")
     above = {"input": "input", "Dense": "dense", "Conv2D": f"conv\n{size}", "MaxPool2D": f"pool\n{size}"}

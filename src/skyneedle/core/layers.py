@@ -58,7 +58,7 @@ def layers(network: nn.Module, shape: Sequence[int]) -> pd.DataFrame:
     rows: list[dict[str, str]] = []
     for number, (module, before, after) in enumerate(seen):
         activation = next((word for kind, word in ACTIVATIONS if isinstance(module, kind)), None)
-        if activation:
+        if activation and rows:
             rows[-1]["activation"] = activation
             continue
         row = _row(module) | {"layer": str(number), "type": _type(module)}

@@ -1,4 +1,4 @@
-"""The published networks layer by layer, read off the modules."""
+"""Networks layer by layer, read off the modules, and the published ones counted as the paper does."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 from torch import nn
 
-from skyneedle.core import tables
+from skyneedle.core import inference, tables
 from skyneedle.core.layers import layers as of_module
-from skyneedle.transients import networks
+from skyneedle.transients import networks, training
+from skyneedle.transients.preprocess import SIZE
 
 
 def layers(network: networks.StampNetwork) -> pd.DataFrame:
@@ -20,14 +21,19 @@ def layers(network: networks.StampNetwork) -> pd.DataFrame:
     return of_module(network, (len(network.channels), network.size, network.size))
 
 
-def write(name: str, out: str | Path) -> None:
-    """Write the layers of a published network.
+def write(source: str, options: Mapping[str, Any], out: str | Path) -> None:
+    """Write the layers of a network, built in or from a user's own file.
 
     Args:
-        name: one of ``networks.NAMES``.
+        source, options: of the configuration, see ``core.inference.build``.
         out: CSV to write.
+
+    Raises:
+        UnknownNetwork: if there is no such network, or it does not say which channels and size it takes.
     """
-    tables.write_csv(layers(networks.build(name)), out)
+    network = inference.build(source, options, training.REGISTRY)
+    channels = training.takes(network, source)
+    tables.write_csv(of_module(network, (len(channels), SIZE, SIZE)), out)
 
 
 def printed(network: networks.StampNetwork) -> dict[int, int]:

@@ -19,6 +19,7 @@ from skyneedle.core.store import DataSet
 from skyneedle.transients.evaluate import rates, scored
 from skyneedle.transients.features import medians
 from skyneedle.transients.features.pixels import CHANNELS, NMAD, SIDE, good_pixels
+from skyneedle.transients.truth import read_truth
 
 BLOCK = 256
 APERTURE = 3  # pixels around the middle in which the peak may lie
@@ -172,7 +173,7 @@ def _search_only(
     joined: pd.DataFrame, truth: Sequence[str | Path], probes: Sequence[str], n_bootstrap: int
 ) -> dict[str, Any]:
     """Areas of the probes where artifacts have nothing to do with what the template shows."""
-    known = scored.truth(truth)[["id", "label", "kind"]]
+    known = read_truth(truth)[["id", "label", "kind"]]
     table = joined.drop(columns="label").merge(known, on="id")
     table = table[(table["label"] == 0) | table["kind"].isin(SEARCH_ONLY)]
     training, testing = (table["split"].to_numpy() == name for name in ("training", "testing"))

@@ -4,6 +4,7 @@ The published networks see pictures: each plane stretched between its own quanti
 its corners. ``evaluate.pixels`` judges what networks make of each form.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +14,10 @@ import pandas as pd
 
 from skyneedle.core import metrics, store, tables
 from skyneedle.core.errors import WrongPixelMode
+from skyneedle.core.files import appearing
 from skyneedle.core.runtime import Job
 from skyneedle.core.store import DataSet
-from skyneedle.transients import baseline, preprocess, sweep, training
+from skyneedle.transients import baseline, preprocess, samples, sweep
 from skyneedle.transients import split as splits
 from skyneedle.transients.preprocess import CHANNELS, Scaling
 from skyneedle.transients.simulate.archive import stretched, tick_marks
@@ -41,6 +43,8 @@ FORMS = {
     "gif": Form("marked", "corrected"),
     "gif_as_published": Form("marked", "faithful"),  # values 0 to 255, never turned, last epoch
 }
+# Files of a trained network, which are kept where they are asked for.
+KEPT = {"weights": ".safetensors", "last": ".last.safetensors", "card": ".json"}
 
 
 def write_pictures(
@@ -157,7 +161,8 @@ def train(
         labels: parquet with id and label.
         out: files to write: parquet of the scores of the testing set for each name of ``FORMS`` that is
             there, and of ``marks_<form>`` (see ``mark_scores``), and CSV "pixels": form, pixels (see
-            ``constant_pixels``), n.
+            ``constant_pixels``), n. Networks are kept in ``weights_<form>``, ``last_<form>`` and
+            ``card_<form>``, where these are there.
         scale: name of the scale, for the cards.
         state_dir: folder of pictures, networks and resume states; it may be deleted afterwards.
         job: seed, device, threads and provenance.
@@ -170,7 +175,7 @@ def train(
     for name, form in FORMS.items():
         source = sources[form.pictures]
         data = DataSet(source)
-        seen = training.sample(data, split, ["training", "testing"], labels)
+        seen = samples.sample(data, split, ["training", "testing"], labels)
         known = pd.read_parquet(split).set_index("id")["split"].loc[seen.ids].to_numpy()
         table = mark_scores(data, seen.rows, seen.labels, known == "training", form)
         tables.write_parquet(table[known == "testing"], out[f"marks_{name}"])
@@ -180,6 +185,14 @@ def train(
             trainings = [(labels, 0, out[name])]
             options: dict[str, Any] = {"recipe": form.recipe, "scale": scale, "job": job}
             sweep.train_networks(network, source, split, trainings, state_dir=state / name, **options)
+            _keep(sweep.stem(state / name, labels, 0), name, out)
     tables.write_csv(pd.DataFrame(counts), out["pixels"])
     for kind in ("plain", "marked"):  # gigabytes at the size of the survey
         Path(sources[kind][0]).unlink()
+
+
+def _keep(stem: Path, form: str, out: Mapping[str, str | Path]) -> None:
+    for what, ending in KEPT.items():
+        if f"{what}_{form}" in out:
+            with appearing(out[f"{what}_{form}"]) as partial:
+                shutil.copyfile(f"{stem}{ending}", partial)

@@ -22,9 +22,9 @@ from skyneedle.core.errors import BadSetting, UnknownNetwork
 from skyneedle.core.runtime import Job, exclusive
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet
-from skyneedle.transients import networks, training
+from skyneedle.transients import networks, samples, training
 from skyneedle.transients.networks import Block
-from skyneedle.transients.training import Sample
+from skyneedle.transients.samples import Sample
 
 KERNELS, WIDTHS = (2, 8), (10, 400)
 BLOCKS, CONVOLUTIONS, REDUCTIONS = (2, 4), (1, 2), (2, 3)
@@ -122,8 +122,8 @@ def run(
     search, state_dir = Search(**settings), Path(state_dir)
     data = DataSet(shards)
     n_most = search.training.get("max_examples")
-    learnt = training.sample(data, split_file, training_split, labels, n_most)
-    validation = training.sample(data, split_file, validation_split, labels, search.max_validation)
+    learnt = samples.sample(data, split_file, training_split, labels, n_most)
+    validation = samples.sample(data, split_file, validation_split, labels, search.max_validation)
     with exclusive(state_dir / "lock"):
         key = f"{training.fingerprint(learnt, validation, job)} {job.seed} {recipe} {asdict(search)}"
         study = _study(state_dir, key, search)

@@ -64,7 +64,7 @@ def train_networks(
     from skyneedle.transients import training  # torch, which forests need not pay for
 
     for labels, number, out in trainings:
-        folder = Path(state_dir, Path(labels).stem, f"seed{number}")
+        network_stem = stem(state_dir, labels, number)
         training.train(
             network,
             shards,
@@ -72,11 +72,16 @@ def train_networks(
             labels,
             recipe=recipe,
             scale=scale,
-            out=folder / "network",
-            state_dir=folder / "state",
+            out=network_stem,
+            state_dir=network_stem.parent / "state",
             job=replace(job, seed=job.seed + number),
         )
-        training.predict(folder / "network", shards, split, ["testing"], labels, out, job=job)
+        training.predict(network_stem, shards, split, ["testing"], labels, out, job=job)
+
+
+def stem(state_dir: str | Path, labels: str | Path, number: int) -> Path:
+    """Where ``train_networks`` leaves a network, without ending; see there and ``Training``."""
+    return Path(state_dir, Path(labels).stem, f"seed{number}", "network")
 
 
 def train_forests(
@@ -101,9 +106,9 @@ def train_forests(
 
     for labels, number, out in trainings:
         with TemporaryDirectory() as folder:
-            stem = Path(folder, "forest", "trained")
-            stem.parent.mkdir()
+            trained = Path(folder, "forest", "trained")
+            trained.parent.mkdir()
             importances = Path(folder, "importances.csv")
             options: dict[str, Any] = {"recipe": recipe, "seed": seed + number, "workers": workers}
-            forest.train(features, split, labels, stem, importances, provenance=provenance, **options)
-            forest.predict(stem, features, split, ["testing"], labels, out, provenance)
+            forest.train(features, split, labels, trained, importances, provenance=provenance, **options)
+            forest.predict(trained, features, split, ["testing"], labels, out, provenance)

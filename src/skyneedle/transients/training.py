@@ -1,8 +1,7 @@
 """Train and run networks of transients: what ``core.training`` cannot know, which is planes and labels."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,121 +12,18 @@ from torch import nn
 
 from skyneedle.core import inference, metrics, tables
 from skyneedle.core.batches import Examples, turned
-from skyneedle.core.errors import BadSetting, NoLabel, OneClassOnly, SkyneedleError, UnknownNetwork
+from skyneedle.core.errors import BadSetting, SkyneedleError, UnknownNetwork
 from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet, digest
 from skyneedle.transients import preprocess, split
 from skyneedle.transients.preprocess import CHANNELS, SIZE, Scaling
+from skyneedle.transients.samples import Sample, labels_of, sample
 
 REGISTRY = "skyneedle.transients.networks"
 BATCH = 64  # of predictions
 WEIGHTS = {"corrected": "best", "faithful": "last"}  # which epoch's weights judge
 FAITHFUL = {"amsgrad": False, "schedule": "step", "plateau_factor": 0.5, "step_epochs": 10}
-VALIDATION_SHARE = 0.1  # of what a fold does not hold out
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Examples with labels out of a set.
-
-    Attributes:
-        data: the set.
-        rows: ascending, shape (n,).
-        labels: 1 artifact, 0 not, shape (n,).
-        n_without_label: examples that were asked for and have none.
-    """
-
-    data: DataSet
-    rows: np.ndarray
-    labels: np.ndarray
-    n_without_label: int = 0
-
-    @property
-    def ids(self) -> np.ndarray:
-        """Ids, shape (n,)."""
-        return self.data.table["id"].to_numpy(dtype=np.int64)[self.rows]
-
-    def where(self, chosen: np.ndarray) -> "Sample":
-        """Those of its examples that a mask of shape (n,) chooses."""
-        return Sample(self.data, self.rows[chosen], self.labels[chosen])
-
-    def hash(self) -> str:
-        """Of ids and labels, whatever their order: networks and forest must learn from the same."""
-        order = np.argsort(self.ids)
-        both = np.stack([self.ids[order], self.labels[order]]).astype("<i8")
-        return hashlib.sha256(both.tobytes()).hexdigest()[:16]
-
-
-def sample(
-    data: DataSet,
-    split_file: str | Path | None,
-    names: str | Sequence[str] | None,
-    labels: str | Path | None,
-    n_most: int | None = None,
-) -> Sample:
-    """Examples to learn from.
-
-    Args:
-        data: the set.
-        split_file: see ``split.write``; None takes all.
-        names: of the splits to take; None takes all of the file.
-        labels: parquet of id and label, 1 artifact; None takes the given labels. Examples without a label
-            there are left out.
-        n_most: at most so many, drawn by id alone, the same for every network and seed.
-
-    Raises:
-        BadSplit: if a split is empty.
-        NoLabel: if no example has a label.
-        OneClassOnly: if all have the same.
-    """
-    rows = split.rows(data, split_file, names)
-    label = labels_of(data, labels)[rows]
-    labelled = ~np.isnan(label)
-    where = f"{data.shards[0].parent}, {names or 'all'}"
-    if not labelled.any():
-        raise NoLabel(f"{where}: none of {len(rows)} examples has a label in {labels or 'its table'}.")
-    n_without, rows, label = int((~labelled).sum()), rows[labelled], label[labelled].astype(np.int64)
-    found = _fewer(Sample(data, rows, label, n_without), n_most)
-    label = found.labels
-    if label.min() == label.max():
-        raise OneClassOnly(
-            f"{where}: {int(label.sum())} artifacts among {len(label)} examples; training needs both "
-            "artifacts and others. Take more examples."
-        )
-    return found
-
-
-def labels_of(data: DataSet, labels: str | Path | None) -> np.ndarray:
-    """Label of each example of a set, shape (n,), double precision, NaN where there is none.
-
-    Raises:
-        NoLabel: if there is another label than 0 and 1.
-    """
-    if labels is None:
-        if "label_given" not in data.table:
-            return np.full(len(data), np.nan)
-        found, place = data.table["label_given"], str(data.shards[0].parent)
-    else:
-        table = (
-            pd.read_parquet(labels, columns=["id", "label"]).drop_duplicates("id").set_index("id")["label"]
-        )
-        found, place = table.reindex(data.table["id"]), str(labels)
-    values = found.to_numpy(dtype=float, na_value=np.nan)
-    values = np.where(values == -1, np.nan, values) if labels is None else values
-    if not np.isin(values[~np.isnan(values)], (0, 1)).all():
-        raise NoLabel(f"{place}: labels other than 0 (non-artifact) and 1 (artifact) are in it.")
-    return values
-
-
-def _fewer(learnt: Sample, n_most: int | None) -> Sample:
-    """At most so many of them, drawn by the order of their ids alone."""
-    if n_most is None or n_most >= len(learnt.rows):
-        return learnt
-    order = np.argsort(learnt.ids, kind="stable")
-    chosen = np.zeros(len(order), bool)
-    chosen[order[generator(0, "subset").permutation(len(order))[:n_most]]] = True
-    return replace(learnt.where(chosen), n_without_label=learnt.n_without_label)
 
 
 # --- training
@@ -155,7 +51,7 @@ def train(
             there) and ``softening`` of the stretch.
         shards: of the data set.
         split_file: see ``split.write``.
-        labels: see ``sample``; validation has labels of the same kind as training.
+        labels: see ``samples.sample``; validation has labels of the same kind as training.
         training_split, validation_split: names of splits; validation chooses the best epoch and nothing else.
         recipe: "corrected", or "faithful": 8-bit values as they are, never turned, learning rate halved every
             ten epochs, weights of the last epoch.
@@ -170,7 +66,7 @@ def train(
         and ``last_loss`` tell both ends; ``provenance.weights`` says which of both judges.
 
     Raises:
-        BadSplit, NoLabel, OneClassOnly: see ``sample``.
+        BadSplit, NoLabel, OneClassOnly: see ``samples.sample``.
         UnknownNetwork: if the network does not say which channels and size it takes.
         WrongPixelMode: if the recipe does not go with the pixels.
     """
@@ -334,7 +230,7 @@ def predict(
         stem: trained network, see ``core.inference.load``.
         shards: of the data set.
         split_file, names: which examples, see ``split.rows``.
-        labels: that stand in the table, see ``sample``; examples without one are scored too.
+        labels: that stand in the table, see ``samples.sample``; examples without one are scored too.
         out: parquet to write: ``id``, ``label`` (1 artifact), ``score`` = P(artifact) in [0, 1], and
             ``logit``, its log odds, which still tell apart scores that round to 1.
         job: device and provenance.
@@ -365,14 +261,7 @@ def scores(
     batch_size: int = BATCH,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Scores of some rows of a set, and the card of the network with ``weights``, those that were taken."""
-    stem = Path(stem)
-    network, card = inference.load(stem)
-    if weights == "auto":
-        weights = card["provenance"].get("weights", "best")
-    if weights not in WEIGHTS.values():
-        raise BadSetting(f"Weights are those of the epoch 'best' or 'last', not '{weights}'.")
-    if weights == "last":
-        network, _ = inference.load(stem.with_name(f"{stem.name.removesuffix('.safetensors')}.last"))
+    network, card = load(stem, weights)
     logit = logits(network, scaling_of(card), data, rows, job.device, batch_size)
     table = pd.DataFrame(
         {
@@ -382,7 +271,28 @@ def scores(
             "logit": logit,
         }
     )
-    return table, card | {"weights": weights}
+    return table, card
+
+
+def load(stem: str | Path, weights: str = "auto") -> tuple[nn.Module, dict[str, Any]]:
+    """A trained network with the weights of one epoch, and its card with ``weights``, which these are.
+
+    Args:
+        stem: trained network, see ``core.inference.load``.
+        weights: "best" or "last" epoch; "auto" takes the one that the network's recipe judges by.
+
+    Raises:
+        BadSetting: if there are no such weights.
+    """
+    stem = Path(stem)
+    network, card = inference.load(stem)
+    if weights == "auto":
+        weights = card["provenance"].get("weights", "best")
+    if weights not in WEIGHTS.values():
+        raise BadSetting(f"Weights are those of the epoch 'best' or 'last', not '{weights}'.")
+    if weights == "last":
+        network, _ = inference.load(stem.with_name(f"{stem.name.removesuffix('.safetensors')}.last"))
+    return network, card | {"weights": weights}
 
 
 def logits(
@@ -415,99 +325,3 @@ def scaling_of(card: Mapping[str, Any]) -> Scaling:
         raise UnknownNetwork(
             f"The card of '{card.get('name')}' does not say how stamps are scaled ({error}); train it again."
         ) from None
-
-
-# --- out of fold
-
-
-def train_folds(
-    network: Mapping[str, Any],
-    shards: Sequence[str | Path] | str | Path,
-    split_file: str | Path,
-    labels: str | Path | None = None,
-    *,
-    names: str | Sequence[str] | None = None,
-    n_folds: int = 4,
-    recipe: str,
-    scale: str,
-    out: str | Path,
-    state_dir: str | Path,
-    job: Job,
-) -> pd.DataFrame:
-    """Score each example by a network that never saw its group: one training for each fold of groups.
-
-    A killed run goes on within the fold in which it stopped.
-
-    Args:
-        network, shards, labels, recipe, scale, job: as of ``train``; ``max_examples`` is for each fold.
-        split_file: whose groups are kept together, see ``split.write``.
-        names: of the splits that take part; None takes all.
-        n_folds: parts, each scored by what the others taught; a tenth of the groups of these chooses the best
-            epoch.
-        out: parquet to write: ``id``, ``fold``, ``label`` (as learned from), ``score``, ``logit``.
-        state_dir: folder of networks and resume states, one each fold.
-
-    Returns:
-        The table, ordered by id.
-
-    Raises:
-        BadSplit: if there are too few groups.
-    """
-    everything = sample(DataSet(shards), split_file, names, labels)
-    n_most = network["training"].get("max_examples")
-    group = pd.read_parquet(split_file, columns=["id", "group"]).set_index("id")["group"]
-    group = group.reindex(everything.ids).to_numpy()
-    fold = split.folds(group, n_folds, generator(job.seed, "folds"))
-    parts = []
-    for k in range(n_folds):
-        rest = everything.where(fold != k)
-        share = [1 - VALIDATION_SHARE, VALIDATION_SHARE]
-        codes = pd.factorize(group[fold != k])[0]
-        chooses = split.assign(np.bincount(codes), share, generator(job.seed, "folds", k))[codes] == 1
-        learnt = _fewer(rest.where(~chooses), n_most)
-        task = _Fold(k, learnt, rest.where(chooses), everything.where(fold == k))
-        parts.append(task.run(network, recipe, scale, Path(state_dir, f"fold{k}"), job))
-    found = pd.concat(parts, ignore_index=True).sort_values("id", ignore_index=True)
-    attributes = {
-        "network": network["name"],
-        "n_folds": n_folds,
-        "names": names if names is None or isinstance(names, str) else list(names),
-        "provenance": dict(job.provenance),
-    }
-    tables.write_parquet(found, out, attributes)
-    return found
-
-
-@dataclass(frozen=True)
-class _Fold:
-    number: int
-    learnt: Sample
-    validation: Sample
-    held_out: Sample
-
-    def run(
-        self, network: Mapping[str, Any], recipe: str, scale: str, folder: Path, job: Job
-    ) -> pd.DataFrame:
-        """Scores of what is held out; from disk where a run before this one wrote them."""
-        for one in (self.learnt, self.validation):
-            assert not np.isin(self.held_out.ids, one.ids).any()  # what this is all for
-        done = folder / "scores.parquet"
-        key = f"{fingerprint(self.learnt, self.validation, job)} {self.held_out.hash()} {job.seed} {network}"
-        if done.is_file():
-            found = pd.read_parquet(done)
-            if found.attrs.get("fingerprint") == key:
-                return found
-        options: dict[str, Any] = {"recipe": recipe, "scale": scale, "job": job}
-        fit(
-            network,
-            self.learnt,
-            self.validation,
-            out=folder / "network",
-            state_dir=folder / "state",
-            **options,
-        )
-        held = self.held_out
-        found, _ = scores(folder / "network", held.data, held.rows, held.labels, job)
-        found.insert(1, "fold", self.number)
-        tables.write_parquet(found, done, {"fingerprint": key})
-        return found

@@ -49,3 +49,13 @@ def made(folder, n=80, seed=0, **options):
     shards = write(folder / "data" / "0.h5", n, seed, **options)
     split.write(folder / "split.parquet", shards, FRACTIONS, 1)
     return shards, folder / "split.parquet"
+
+
+def ids_of(sets, *names):
+    table = pd.read_parquet(sets[1])
+    return table.loc[table["split"].isin(names), "id"].to_numpy()
+
+
+def relabelled(path, ids, labels):
+    pd.DataFrame({"id": ids, "label": labels}).to_parquet(path)
+    return path

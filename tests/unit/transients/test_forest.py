@@ -185,7 +185,7 @@ def test_the_card_is_plain_json(tmp_path):
 
 
 def test_networks_and_forest_note_their_examples_alike(tmp_path):
-    from skyneedle.transients.training import Sample
+    from skyneedle.transients.samples import Sample
 
     table = pd.DataFrame({"id": np.array([7, 3, 5], np.int64)})
     store.write(tmp_path / "0.h5", {}, table, {})

@@ -7,7 +7,7 @@ import pytest
 from skyneedle.core import metrics, store
 from skyneedle.core.errors import WrongPixelMode
 from skyneedle.core.store import DataSet
-from skyneedle.transients import pixel_modes
+from skyneedle.transients import pixel_modes, training
 from skyneedle.transients.simulate.archive import tick_marks
 from tests.unit.transients.small import JOB, entry, made, write
 
@@ -86,6 +86,7 @@ def test_every_form_is_trained_on_the_same_examples(sets, tmp_path):
     names = [name for name in pixel_modes.FORMS if name != "fits"]
     names += [f"marks_{name}" for name in pixel_modes.FORMS]
     out = {name: tmp_path / f"{name}.parquet" for name in names} | {"pixels": tmp_path / "pixels.csv"}
+    out |= {f"{what}_gif": tmp_path / f"kept{ending}" for what, ending in pixel_modes.KEPT.items()}
     pixel_modes.train(
         entry(epochs=1), shards, split, labels, out, scale="smoke", state_dir=tmp_path / "s", job=JOB
     )
@@ -99,3 +100,5 @@ def test_every_form_is_trained_on_the_same_examples(sets, tmp_path):
         "gif_as_published": 120,
     }
     assert (counted["differ"] == 0).all()
+    card = training.load(tmp_path / "kept")[1]
+    assert (card["normalisation"]["pixel_mode"], card["weights"]) == ("gif", "best")

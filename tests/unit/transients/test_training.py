@@ -1,17 +1,15 @@
 """What transients add to training: which examples, whose labels, which epoch, and who may judge whom."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from skyneedle.core import inference, metrics, store
-from skyneedle.core.errors import BadSetting, BadSplit, NoLabel, OneClassOnly, UnknownNetwork, WrongPixelMode
-from skyneedle.transients import split, training
+from skyneedle.core.errors import BadSetting, NoLabel, OneClassOnly, UnknownNetwork, WrongPixelMode
+from skyneedle.transients import samples, split, training
 from skyneedle.transients.preprocess import Scaling
-from tests.unit.transients.small import JOB, entry, made, write
+from tests.unit.transients.small import JOB, entry, ids_of, made, relabelled, write
 
 OUTPUTS = ("seed0.safetensors", "seed0.last.safetensors", "seed0.json", "seed0.history.csv")
 
@@ -45,16 +43,6 @@ def predicted(folder, sets, names="testing", labels=None, **options):
     out = folder / "scores.parquet"
     training.predict(folder / "seed0", shards, split_file, names, labels, out, job=JOB, **options)
     return pd.read_parquet(out)
-
-
-def ids_of(sets, *names):
-    table = pd.read_parquet(sets[1])
-    return table.loc[table["split"].isin(names), "id"].to_numpy()
-
-
-def relabelled(path, ids, labels):
-    pd.DataFrame({"id": ids, "label": labels}).to_parquet(path)
-    return path
 
 
 # --- learning
@@ -102,11 +90,11 @@ def test_only_the_rows_of_its_splits_are_seen(sets, tmp_path, monkeypatch):
 
 def test_every_method_can_prove_that_it_learned_from_the_same(sets, tmp_path):
     data = store.DataSet(sets[0])
-    one = training.sample(data, sets[1], "training", None)
+    one = samples.sample(data, sets[1], "training", None)
     assert one.hash() == train(sets, tmp_path, epochs=1)["provenance"]["training_ids"]
-    assert one.hash() == training.Sample(data, one.rows[::-1], one.labels[::-1]).hash()
-    assert one.hash() != training.sample(data, sets[1], "training", None, 12).hash()
-    assert one.hash() != training.Sample(data, one.rows, 1 - one.labels).hash()
+    assert one.hash() == samples.Sample(data, one.rows[::-1], one.labels[::-1]).hash()
+    assert one.hash() != samples.sample(data, sets[1], "training", None, 12).hash()
+    assert one.hash() != samples.Sample(data, one.rows, 1 - one.labels).hash()
 
 
 def test_other_labels_teach_something_else(sets, trained, tmp_path):
@@ -138,7 +126,7 @@ def test_examples_without_a_label_are_left_out_and_counted(sets, tmp_path):
 
 def test_stamps_are_turned_by_id_and_epoch_all_planes_alike(sets):
     data = store.DataSet(sets[0])
-    everything = training.sample(data, None, None, None)
+    everything = samples.sample(data, None, None, None)
     scaling = Scaling(("temp", "diff"), "corrected", "fits")
     plain, turned = (training.Stamps(everything, scaling, seed) for seed in (None, 5))
 
@@ -266,73 +254,6 @@ def test_pictures_are_no_fluxes(trained, tmp_path):
     sets = made(tmp_path, gif=True)
     with pytest.raises(WrongPixelMode, match="data: Stamps hold uint8, pixel mode 'fits'"):
         predicted(trained[0], sets)
-
-
-# --- folds
-
-
-def fold(sets, folder, labels=None, **options):
-    given = {"n_folds": 3, "recipe": "corrected", "scale": "smoke", "job": JOB} | options
-    network = given.pop("network", None) or entry(epochs=3)
-    return training.train_folds(
-        network, *sets, labels, out=folder / "folds.parquet", state_dir=folder / "folds", **given
-    )
-
-
-def test_nobody_is_judged_by_a_network_that_saw_his_group(sets, tmp_path, monkeypatch):
-    seen = []
-    original = training.fit
-
-    def watched(network, learnt, validation, **options):
-        seen.append((learnt.ids, validation.ids))
-        return original(network, learnt, validation, **options)
-
-    monkeypatch.setattr(training, "fit", watched)
-    found = fold(sets, tmp_path)
-    assert found.equals(pd.read_parquet(tmp_path / "folds.parquet"))
-    assert found["id"].tolist() == list(range(80))
-    assert found["fold"].value_counts().min() >= 20
-    assert list(found.columns) == ["id", "fold", "label", "score", "logit"]
-    assert len(seen) == 3
-    group = pd.read_parquet(sets[1]).set_index("id")["group"]
-    for k, (learnt, chooses) in enumerate(seen):
-        held = found.loc[found["fold"] == k, "id"]
-        parts = [set(group[ids]) for ids in (learnt, chooses, held)]
-        assert len(set.union(*parts)) == sum(map(len, parts))
-        assert len(learnt) + len(chooses) + len(held) == 80
-    assert metrics.Ranking(found["label"], found["logit"]).auroc() > 0.9
-
-
-def test_folds_of_some_splits_alone_and_few_examples(sets, tmp_path):
-    found = fold(sets, tmp_path, names=["training", "validation"], network=entry(epochs=1, max_examples=16))
-    assert set(found["id"]) == set(ids_of(sets, "training", "validation"))
-    card = json.loads((tmp_path / "folds" / "fold0" / "network.json").read_text())
-    assert card["training"]["n_examples"] == 16
-    with pytest.raises(BadSplit, match=r"folds of .* groups"):
-        fold(sets, tmp_path, n_folds=50)
-
-
-def test_a_killed_run_goes_on_with_the_fold_in_which_it_stopped(sets, tmp_path, monkeypatch):
-    short = {"network": entry(epochs=1)}
-    whole = fold(sets, tmp_path / "whole", **short)
-    calls = []
-    original = training.fit
-
-    def stopping(*arguments, **options):
-        calls.append(options["out"].parent.name)
-        if len(calls) == 2:
-            raise Stop
-        return original(*arguments, **options)
-
-    monkeypatch.setattr(training, "fit", stopping)
-    with pytest.raises(Stop):
-        fold(sets, tmp_path / "cut", **short)
-    assert fold(sets, tmp_path / "cut", **short).equals(whole)
-    assert calls == ["fold0", "fold1", "fold1", "fold2"]
-    table = store.DataSet(sets[0]).table
-    other = relabelled(tmp_path / "l.parquet", table["id"], 1 - table["label_given"])
-    assert not fold(sets, tmp_path / "cut", other, **short)["logit"].equals(whole["logit"])
-    assert calls[4:] == ["fold0", "fold1", "fold2"]
 
 
 # --- bad input

@@ -16,7 +16,10 @@ from skyneedle.core.seeds import generator
 from skyneedle.transients.evaluate import rates, scored
 from skyneedle.transients.evaluate.rates import MDR
 from skyneedle.transients.evaluate.scored import Scored
+from skyneedle.transients.truth import read_truth
 
+FAITHFUL = ("forest", "faithful")  # kind and recipe of a card
+MORE = "as published, the forest learnt from all complete examples that are not in the testing set"
 DEFINITIONS = {
     "first": "FPR at the MDR, mean over seeds",
     "second": "FPR at the MDR, mean over seeds",
@@ -137,7 +140,7 @@ def write_paired(
         out: JSON to write, keys ``<first>_minus_<second>``, ``relative_<first>_<second>``,
             ``ratio_<first>_<second>``, ``auc_<first>_minus_<second>``, ``fpr_<first>`` and ``fpr_<second>``,
             with ``_<version>`` for other labels than those of the scores.
-        cards: of the trained models: they must have been trained on the same ids.
+        cards: of the trained models: they must have been trained on the same ids, see ``check_same_ids``.
         labels: parquet (id, label) by name of the version.
         truth: of the simulator, for the version "truth".
         n_bootstrap: redraws.
@@ -146,7 +149,7 @@ def write_paired(
     Raises:
         GridMismatch: if models were trained on different ids, or as of ``paired``.
     """
-    check_same_ids(cards)
+    note = check_same_ids(cards)
     names = {
         "first": f"fpr_{first[0]}",
         "second": f"fpr_{second[0]}",
@@ -162,27 +165,33 @@ def write_paired(
             for _, paths in (first, second)
         )
         entries = paired(of_first, of_second, MDR, n_bootstrap, generator(0, "paired", ending))
-        found |= {f"{names[key]}{ending}": entry for key, entry in entries.items()}
+        told = {"note": note} if note else {}
+        found |= {f"{names[key]}{ending}": entry | told for key, entry in entries.items()}
     tables.write_json(found | {"provenance": dict(provenance or {})}, out)
 
 
-def check_same_ids(cards: Sequence[str | Path]) -> None:
+def check_same_ids(cards: Sequence[str | Path]) -> str:
     """Raise unless all models that say which ids they were trained on say the same.
+
+    The published forest had learnt from more than the networks, so a forest of the recipe "faithful" may.
+
+    Returns:
+        A note if there is such a forest; empty where all learnt from the same.
 
     Raises:
         GridMismatch: names two that differ.
     """
-    hashes = {
-        str(path): json.loads(Path(path).read_text()).get("provenance", {}).get("training_ids")
-        for path in cards
-    }
-    known = {path: value for path, value in hashes.items() if value}
+    read = {str(path): json.loads(Path(path).read_text()) for path in cards}
+    published = {path for path, card in read.items() if (card.get("kind"), card.get("recipe")) == FAITHFUL}
+    hashes = {path: card.get("provenance", {}).get("training_ids") for path, card in read.items()}
+    known = {path: value for path, value in hashes.items() if value and path not in published}
     for path, value in known.items():
         first = next(iter(known))
         if value != known[first]:
             raise GridMismatch(
                 f"{path}: trained on ids {value}, {first} on {known[first]}; train both on one split again."
             )
+    return MORE if published else ""
 
 
 def versions(
@@ -191,7 +200,7 @@ def versions(
     """Labels to judge by, by the ending of their keys; None is those of the scores."""
     found: dict[str, pd.DataFrame | None] = {"": None}
     found |= {f"_{name}": pd.read_parquet(path) for name, path in (labels or {}).items()}
-    return found | ({"_truth": scored.truth(truth)} if truth else {})
+    return found | ({"_truth": read_truth(truth)} if truth else {})
 
 
 def write_crossed(
@@ -221,7 +230,7 @@ def write_crossed(
     """
     judged_by: dict[str, pd.DataFrame] = {name: pd.read_parquet(path) for name, path in labels.items()}
     if truth:
-        judged_by["truth"] = scored.truth(truth)
+        judged_by["truth"] = read_truth(truth)
     rows, entries = [], {}
     for method, trained in scores.items():
         for name, version in judged_by.items():

@@ -11,6 +11,7 @@ from skyneedle.core.store import DataSet
 from skyneedle.transients import networks, search
 from skyneedle.transients.evaluate import survey
 from skyneedle.transients.simulate import settings
+from skyneedle.transients.truth import read_truth
 
 INJECTED = "supernova"  # the kind of non-artifacts that the paper's survey has alone
 
@@ -66,5 +67,5 @@ def write(
 
 
 def _share_injected(truth: Sequence[str | Path]) -> float:
-    known = pd.concat([pd.read_parquet(path, columns=["label_true", "kind"]) for path in truth])
+    known = read_truth(truth)
     return float((known.loc[known["label_true"] == 0, "kind"] == INJECTED).mean())

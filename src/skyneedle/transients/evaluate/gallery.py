@@ -10,6 +10,7 @@ import pandas as pd
 from skyneedle.core.store import DataSet, spread
 from skyneedle.core.tables import write_parquet
 from skyneedle.transients.preprocess import CHANNELS
+from skyneedle.transients.truth import read_truth
 
 N_OF_A_CLASS = 5  # as in the paper's Fig. 2
 N_OF_A_KIND = 3
@@ -31,7 +32,7 @@ def write(
         truth: parquets of the simulator, for the kinds.
         relabelled: parquet with id, label and label_given; panels of changed labels stay empty without it.
     """
-    kinds = pd.concat([pd.read_parquet(path, columns=["id", "kind"]) for path in truth], ignore_index=True)
+    kinds = read_truth(truth)[["id", "kind"]]
     changed = pd.DataFrame({"id": [], "label": [], "label_given": []})
     if relabelled is not None:
         changed = pd.read_parquet(relabelled)

@@ -19,6 +19,7 @@ from skyneedle.transients.evaluate import rates, scored
 from skyneedle.transients.evaluate.comparison import redrawn
 from skyneedle.transients.evaluate.rates import MDR
 from skyneedle.transients.evaluate.scored import Scored
+from skyneedle.transients.truth import read_truth
 
 COLUMNS = ("method", "shape", "share", "metric", "value", "low", "high", "n", "n_seeds")
 METRICS = ("fpr_at_mdr05", "auc")
@@ -115,7 +116,7 @@ def write(
         n_bootstrap: redraws.
         provenance: stored in the metrics.
     """
-    known = scored.truth(truth)
+    known = read_truth(truth)
     parts: dict[tuple[str, str], dict[float, list[Scored]]] = {}
     for method, shape, share, path in trained:
         of_share = parts.setdefault((method, shape), {}).setdefault(share, [])

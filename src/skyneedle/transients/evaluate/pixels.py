@@ -10,6 +10,7 @@ import pandas as pd
 from skyneedle.core import metrics, tables
 from skyneedle.core.seeds import generator
 from skyneedle.transients.evaluate import rates, scored
+from skyneedle.transients.truth import read_truth
 
 COLUMNS = ("form", "quantity", "value", "low", "high", "n")
 QUANTITIES = ("fpr_at_mdr05", "auc")
@@ -41,7 +42,7 @@ def write(
         n_bootstrap: redraws of groups; all forms are measured on the same ones.
         provenance: stored in the metrics.
     """
-    known = scored.truth(truth)
+    known = read_truth(truth)
     parts = scored.common([scored.read(path, split, ("testing",), known) for path in scores.values()])
     ranked = dict(zip(scores, (rates.ranking(part.labels, part.scores) for part in parts), strict=True))
     keys = list(_measured(ranked, np.ones(len(parts[0].ids))))

@@ -23,6 +23,7 @@ from skyneedle.core.metrics import Confusion, Ranking
 from skyneedle.core.seeds import generator
 from skyneedle.transients.evaluate import scored
 from skyneedle.transients.evaluate.scored import Scored
+from skyneedle.transients.truth import read_truth
 
 HALF = 0.5
 MDR = 0.05  # at which methods are compared (Sec. 4.5)
@@ -301,7 +302,7 @@ def choose_and_judge(
     versions: dict[str, pd.DataFrame | None] = {"": None}
     versions |= {f"_{name}": pd.read_parquet(path) for name, path in (labels or {}).items()}
     if truth:
-        versions["_truth"] = scored.truth(truth)
+        versions["_truth"] = read_truth(truth)
     found: dict[str, Any] = {}
     for ending, version in versions.items():
         part = scored.read(scores, split, ("testing",), version)
@@ -338,7 +339,7 @@ def write_curves(
     versions: dict[str, pd.DataFrame | None] = {"given": None}
     versions |= {name: pd.read_parquet(path) for name, path in (labels or {}).items()}
     if truth:
-        versions["truth"] = scored.truth(truth)
+        versions["truth"] = read_truth(truth)
     found = []
     for method, path in scores.items():
         for name, version in versions.items():

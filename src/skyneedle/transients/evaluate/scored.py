@@ -77,12 +77,6 @@ def read(
     )
 
 
-def truth(paths: Sequence[str | Path]) -> pd.DataFrame:
-    """The simulator's truth of all shards, with the true label as ``label``."""
-    known = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
-    return known.assign(label=known["label_true"])
-
-
 def common(parts: Sequence[Scored]) -> list[Scored]:
     """The examples that all methods scored, so that they are compared on the same ones.
 

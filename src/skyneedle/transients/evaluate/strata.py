@@ -12,6 +12,7 @@ from skyneedle.core import metrics, tables
 from skyneedle.core.errors import GridMismatch
 from skyneedle.transients.evaluate import scored
 from skyneedle.transients.evaluate.scored import Scored
+from skyneedle.transients.truth import read_truth
 
 EDGES = {
     "snr": (0, 5, 6, 7, 8, 10, 13, 18, 30, np.inf),
@@ -101,7 +102,7 @@ def write(
         known = pd.read_parquet(features, columns=["id", "complete"])
     version = None if labels is None else pd.read_parquet(labels)
     if truth:
-        version = scored.truth(truth)
+        version = read_truth(truth)
         columns = [name for name in ("id", "kind", "hostless", *EDGES) if name in version]
         known = version[columns] if known is None else version[columns].merge(known, on="id", how="left")
     found = []

@@ -12,6 +12,7 @@ import pandas as pd
 
 from skyneedle.core import seeds, tables
 from skyneedle.core.errors import BadLabels, BadSetting
+from skyneedle.transients.truth import read_truth
 
 SHAPES = ("structured", "uniform")
 MOST = 0.3  # beyond, a structured flip would need more defects than there are
@@ -35,7 +36,7 @@ def write(out: str | Path, truth: Sequence[str | Path], *, share: float, shape: 
         shape: one of ``SHAPES``.
         seed: of the draw.
     """
-    known = pd.concat([pd.read_parquet(path) for path in truth], ignore_index=True)
+    known = read_truth(truth)
     flipped = flips(known["id"], known["label_true"], known["kind"], share=share, shape=shape, seed=seed)
     label = np.where(flipped, 1 - known["label_true"], known["label_true"]).astype(np.int8)
     attributes = {"share": share, "shape": shape, "n_flipped": int(flipped.sum()), "seed": seed}

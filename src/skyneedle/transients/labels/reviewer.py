@@ -15,6 +15,7 @@ from skyneedle.core import seeds, tables
 from skyneedle.core.errors import BadLabels, BadSetting
 from skyneedle.transients.labels import deck as decks
 from skyneedle.transients.labels.votes import LABEL_OF, LOG_COLUMNS
+from skyneedle.transients.truth import read_truth
 
 ANSWER_OF = {label: answer for answer, label in LABEL_OF.items()}
 FAINT_SNR = 5.0
@@ -80,7 +81,7 @@ def write(
         settings: how they err.
         seed: of the draws.
     """
-    known = pd.concat([pd.read_parquet(path) for path in truth], ignore_index=True)
+    known = read_truth(truth)
     shown = pd.read_parquet(deck)
     logs = [review(shown, known, reviewer=name, settings=settings, seed=seed) for name in reviewers]
     table = pd.concat(logs, ignore_index=True)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from skyneedle.core import metrics, seeds, tables
 from skyneedle.core.errors import BadLabels, BadSetting
+from skyneedle.transients.truth import read_truth
 
 ALL = "all"
 # Whose scores a rule had: the part of these in the training set of the one network, and the rest.
@@ -63,7 +64,7 @@ def write(
         BadSetting: if an entry has another sample.
         BadLabels: see ``rows``.
     """
-    known = pd.concat([pd.read_parquet(path) for path in truth], ignore_index=True)
+    known = read_truth(truth)
     sets = pd.read_parquet(split, columns=["id", "split"])
     learnt = set(sets.loc[sets["split"] == "training", "id"])
     table: list[dict[str, Any]] = []
@@ -126,9 +127,8 @@ def write_truth_labels(out: str | Path, truth: Sequence[str | Path]) -> None:
         out: parquet to write, columns id and label.
         truth: parquets of the simulator.
     """
-    known = pd.concat([pd.read_parquet(path, columns=["id", "label_true"]) for path in truth])
-    table = known.rename(columns={"label_true": "label"}).astype({"id": np.int64, "label": np.int8})
-    tables.write_parquet(table.reset_index(drop=True), out, {"version": "truth"})
+    table = read_truth(truth)[["id", "label"]].astype({"id": np.int64, "label": np.int8})
+    tables.write_parquet(table, out, {"version": "truth"})
 
 
 def rows(flagged: Any, judged: Any, truth: pd.DataFrame, *, rule: str, sample: str) -> list[dict[str, Any]]:

@@ -1,8 +1,9 @@
 """The simulated survey in the form of the archive of Goldstein et al. 2015: tar of stamps, table of features.
 
-Columns that are sums and fits over pixels are left empty here (AMP, COLMEDS, DIFFSUMRN, FLUX_RATIO, GAUSS,
-L1, LACOSMIC, N2SIG3, N2SIG3SHIFT, N2SIG5, N2SIG5SHIFT, N3SIG3, N3SIG3SHIFT, N3SIG5, N3SIG5SHIFT, NUMNEGRN,
-SCALE): they follow from the stamps.
+Columns that are sums and fits over pixels are left empty beside FITS stamps (AMP, COLMEDS, DIFFSUMRN,
+FLUX_RATIO, GAUSS, L1, LACOSMIC, N2SIG3, N2SIG3SHIFT, N2SIG5, N2SIG5SHIFT, N3SIG3, N3SIG3SHIFT, N3SIG5,
+N3SIG5SHIFT, NUMNEGRN, SCALE): they follow from the stamps. Beside 8-bit stamps they are there, measured on
+the fluxes.
 """
 
 import io
@@ -20,6 +21,7 @@ from skyneedle.core.files import appearing
 from skyneedle.core.progress import progress
 from skyneedle.core.tables import write_parquet
 from skyneedle.core.workers import in_order
+from skyneedle.transients.features.pixels import PIXEL_FEATURES, measure
 from skyneedle.transients.preprocess import CHANNELS
 from skyneedle.transients.simulate import catalogue, examples, labels
 from skyneedle.transients.simulate.scenes import STAMP
@@ -151,6 +153,10 @@ def _make(ids: Sequence[int], settings: Settings, recipe: str, seed: int) -> Mad
         made.files.append([encode(one.stamps[channel]) for channel in order])
         made.truth.append(one.truth)
         made.features.append(one.features)
+        if recipe == "faithful":
+            # The survey computed them from fluxes, which 8-bit stamps no longer hold.
+            measured = measure(one.stamps[None])
+            made.features[-1] = one.features | dict(zip(PIXEL_FEATURES, measured[0].tolist(), strict=True))
     return made
 
 
@@ -170,7 +176,7 @@ def _write_catalogue(
         "OBJECT_TYPE: 1 for an artifact, 0 for a non-artifact, as labelled",
         "BAND: 0 g, 1 r, 2 i, 3 z; magnitudes are AB; NN_DIST_RENORM is in arcsec, other lengths in pixels",
         "Empty reference columns: no source of the template's catalogue within 5 arcsec",
-        "Columns computed from pixels are empty here and follow from the stamps",
+        "Columns computed from pixels follow from the fluxes, and are empty beside stamps that hold these",
     )
     frame = pd.DataFrame(features, columns=list(catalogue.COLUMNS)).astype("float32")
     frame.insert(0, "ID", known["id"].to_numpy())

@@ -12,6 +12,7 @@ from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
 from skyneedle.transients.simulate.artifacts import DEFECTS
 from skyneedle.transients.simulate.settings import Settings
+from skyneedle.transients.truth import read_truth
 
 ARTIFACT, REAL = 1, 0
 
@@ -120,8 +121,7 @@ def write_votes(out: str | Path, truth: Sequence[str | Path], settings: Settings
     """
     if not settings.votes:
         raise BadSetting(f"{out}: nobody votes in this survey; set `votes` of its simulation.")
-    columns = ["id", "label_true", "snr"]
-    known = pd.concat([pd.read_parquet(path, columns=columns) for path in truth], ignore_index=True)
+    known = read_truth(truth)
     tables.write_parquet(votes(known, settings, seed), out, {"votes": dict(settings.votes), "seed": seed})
 
 

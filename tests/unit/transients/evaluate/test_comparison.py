@@ -60,9 +60,27 @@ def test_models_must_have_seen_the_same_ids(tmp_path):
     cards = [tmp_path / f"{k}.json" for k in range(3)]
     for path, content in zip(cards, ({"training_ids": "a"}, {}, {"training_ids": "b"}), strict=True):
         path.write_text(json.dumps({"provenance": content}))
-    comparison.check_same_ids(cards[:2])
+    assert comparison.check_same_ids(cards[:2]) == ""
     with pytest.raises(GridMismatch, match="trained on ids b"):
         comparison.check_same_ids(cards)
+
+
+def test_a_forest_as_published_may_have_seen_more_and_the_row_says_so(tmp_path):
+    cards = [tmp_path / f"{name}.json" for name in ("network", "forest")]
+    forest = {"kind": "forest", "recipe": "faithful", "provenance": {"training_ids": "b"}}
+    for path, card in zip(cards, ({"provenance": {"training_ids": "a"}}, forest), strict=True):
+        path.write_text(json.dumps(card))
+    assert comparison.check_same_ids(cards) == comparison.MORE
+    cards[1].write_text(json.dumps(forest | {"recipe": "corrected"}))
+    with pytest.raises(GridMismatch, match="trained on ids b"):
+        comparison.check_same_ids(cards)
+    cards[1].write_text(json.dumps(forest))
+    table, split = made.survey(tmp_path)
+    scores = [made.scores(table, tmp_path / f"{k}.parquet", 3, seed=k) for k in range(2)]
+    comparison.write_paired(
+        ("cnn1", scores[:1]), ("forest", scores[1:]), split, tmp_path / "m.json", cards=cards, n_bootstrap=5
+    )
+    assert json.loads((tmp_path / "m.json").read_text())["cnn1_minus_forest"]["note"] == comparison.MORE
 
 
 def test_files_of_the_paired_comparison(tmp_path):

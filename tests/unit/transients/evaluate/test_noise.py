@@ -8,6 +8,7 @@ import pytest
 
 from skyneedle.core.errors import BadSetting
 from skyneedle.transients.evaluate import noise, rates, scored
+from skyneedle.transients.truth import read_truth
 from tests.unit.transients.evaluate import made
 
 
@@ -41,7 +42,7 @@ def test_files(trainings, tmp_path):
     assert list(table.columns) == list(noise.COLUMNS)
     assert len(table) == 2 * 3 * 2
     value = table.set_index(["method", "share", "metric"])["value"]
-    known = scored.truth([truth])
+    known = read_truth([truth])
     seeds = [path for method, _, share, path in trained if (method, share) == ("cnn1", 0.1)]
     parts = [scored.read(path, split, ("testing",), known) for path in seeds]
     fprs = [rates.fpr_at_mdr(rates.ranking(part.labels, part.scores)) for part in parts]
@@ -55,7 +56,7 @@ def test_files(trainings, tmp_path):
 
 def test_methods_must_be_swept_alike(trainings):
     trained, split, truth = trainings
-    known = scored.truth([truth])
+    known = read_truth([truth])
     part = scored.read(trained[0][3], split, ("testing",), known)
     with pytest.raises(BadSetting, match=r"from 0 to 0\.1 for the first method and from 0 to 0\.05"):
         noise.loss_difference({0.0: [part], 0.1: [part]}, {0.0: [part], 0.05: [part]}, 5)

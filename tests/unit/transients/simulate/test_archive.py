@@ -12,6 +12,7 @@ from astropy.io import fits
 from PIL import Image
 
 from skyneedle.core.errors import BadSetting
+from skyneedle.transients.features.pixels import PIXEL_FEATURES, measure
 from skyneedle.transients.preprocess import CHANNELS
 from skyneedle.transients.simulate import archive, catalogue, examples, settings
 
@@ -85,6 +86,17 @@ def test_catalogue_has_six_comment_lines_and_forty_columns(written):
     assert list(hosts.columns) == ["ID", "HOST_ID"]
     assert (hosts["HOST_ID"] == known["host_id"]).all()
     assert list(known.columns) == list(examples.TRUTH_COLUMNS)
+
+
+def test_pixel_features_are_those_of_the_fluxes_where_stamps_no_longer_hold_these(written, tmp_path):
+    fluxes, pictures = written[1], write(tmp_path, range(40), recipe="faithful")[1]
+    empty = pd.read_csv(fluxes, comment="#")
+    frame = pd.read_csv(pictures, comment="#")
+    assert empty.columns[empty.isna().all()].tolist() == sorted(set(PIXEL_FEATURES) - {"MASKFRAC"})
+    stamps = [examples.example(one, FEW, 9).stamps for one in frame["ID"]]
+    np.testing.assert_allclose(frame[list(PIXEL_FEATURES)], measure(np.stack(stamps)), rtol=1e-5)
+    others = [name for name in frame if name not in PIXEL_FEATURES]
+    pd.testing.assert_frame_equal(frame[others], empty[others])
 
 
 def test_bytes_do_not_depend_on_workers(written, tmp_path):
