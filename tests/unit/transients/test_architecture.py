@@ -47,7 +47,7 @@ class Own(nn.Module):
     def __init__(self, channels=("srch", "diff"), size=51):
         super().__init__()
         self.channels, self.size = channels, size
-        first = (nn.ReLU(), nn.Conv2d(2, 3, 51), nn.ReLU(), nn.Flatten())
+        first = (nn.ReLU(), nn.Conv2d(2, 3, 51), nn.ReLU(), nn.Softsign(), nn.Flatten())
         self.layers = nn.Sequential(*first, nn.Linear(3, 1), nn.Flatten(0))
 
     def forward(self, x):
@@ -59,11 +59,11 @@ def test_a_network_of_ones_own_and_one_with_options_are_written_layer_by_layer(t
     (tmp_path / "own.py").write_text(OWN)
     architecture.write(f"{tmp_path}/own.py:Own", {}, tmp_path / "own.csv")
     table = pd.read_csv(tmp_path / "own.csv", keep_default_na=False)
-    kinds = ["ReLU", "Conv2D", "Flatten", "Dense", "Flatten", ""]
+    kinds = ["ReLU", "Conv2D", "Softsign", "Dense", ""]
     assert table["type"].tolist() == kinds
     assert table["parameters"].iloc[-1] == 2 * 3 * 51**2 + 3 + 4
     diagrams.fig1(tmp_path / "own.csv", tmp_path / "fig1")
-    assert set(pd.read_csv(tmp_path / "fig1.csv")["type"]) == {"input", "ReLU", "Conv2D", "Flatten", "Dense"}
+    assert set(pd.read_csv(tmp_path / "fig1.csv")["type"]) == {"input", "ReLU", "Conv2D", "Softsign", "Dense"}
     written = {}
     for channels in (["temp", "srch"], ["temp", "srch", "diff"]):
         architecture.write("cnn1", {"channels": channels}, tmp_path / "two.csv")

@@ -423,3 +423,14 @@ def test_the_page_says_what_a_name_holds_and_does_not_run_it():
     assert "<script" not in html
     assert "&lt;script&gt;" in html
     assert "given: artifact" in html
+
+
+def test_the_network_that_comes_with_the_package_knows_a_point_source_from_a_dipole(tmp_path):
+    random, y, x = np.random.default_rng(4), *(np.indices((51, 51)) - 25.0)
+    star = 400 * np.exp(-((x - 0.5) ** 2 + y**2) / (2 * 2.0**2))
+    dipole = star - np.roll(star, 3, axis=1)
+    for name, planes in (("star", (0 * star, star, star)), ("dipole", (star, np.roll(star, 3, 1), -dipole))):
+        many = random.normal(0, 20, (8, 3, 51, 51)).astype(np.float32) + np.stack(planes).astype(np.float32)
+        write_set(tmp_path / f"{name}.h5", many)
+        table = score([tmp_path / f"{name}.h5"], None, tmp_path / name)
+        assert ((table["score_real"] > 0.5) == (name == "star")).all(), table["score_real"]
