@@ -47,8 +47,8 @@ class Own(nn.Module):
     def __init__(self, channels=("srch", "diff"), size=51):
         super().__init__()
         self.channels, self.size = channels, size
-        first = (nn.ReLU(), nn.Conv2d(2, 3, 51), nn.ReLU(), nn.Softsign(), nn.Flatten())
-        self.layers = nn.Sequential(*first, nn.Linear(3, 1), nn.Flatten(0))
+        first = (nn.ReLU(), nn.Conv2d(2, 3, 50), nn.ReLU(), nn.Softsign(), nn.Flatten())
+        self.layers = nn.Sequential(*first, nn.Linear(12, 1), nn.Flatten(0))
 
     def forward(self, x):
         return self.layers(x)
@@ -61,7 +61,7 @@ def test_a_network_of_ones_own_and_one_with_options_are_written_layer_by_layer(t
     table = pd.read_csv(tmp_path / "own.csv", keep_default_na=False)
     kinds = ["ReLU", "Conv2D", "Softsign", "Dense", ""]
     assert table["type"].tolist() == kinds
-    assert table["parameters"].iloc[-1] == 2 * 3 * 51**2 + 3 + 4
+    assert table["parameters"].iloc[-1] == 2 * 3 * 50**2 + 3 + 13
     diagrams.fig1(tmp_path / "own.csv", tmp_path / "fig1")
     assert set(pd.read_csv(tmp_path / "fig1.csv")["type"]) == {"input", "ReLU", "Conv2D", "Softsign", "Dense"}
     written = {}
