@@ -38,8 +38,8 @@ def train_folds(
 
     Where one kind of object often has the wrong label, a network learns just that, and never doubts it
     strongly. So each pass but the first learns without the suspects of the one before (the rule
-    ``out_of_fold`` of ``labels.suspects``), and scores them all the same. Which of the others are left out was
-    decided by networks that may have seen an example; its own label has no other way into its score.
+    ``out_of_fold`` of ``labels.suspects``), and scores them all the same. Which of the others are left out
+    was decided by networks that may have seen an example; its label has no other way into its score.
 
     A killed run goes on within the fold in which it stopped.
 
