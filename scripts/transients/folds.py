@@ -13,6 +13,7 @@ with runtime.rule(snakemake) as job:
         snakemake.input.split,
         snakemake.input.labels,
         n_folds=snakemake.params.n_folds,
+        n_passes=snakemake.params.n_passes,
         recipe=snakemake.params.recipe,
         scale=snakemake.params.scale,
         out=out,

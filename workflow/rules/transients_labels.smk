@@ -28,6 +28,7 @@ rule folds_transients:
     params:
         cfg=transient_network(MAIN_TRANSIENT),
         n_folds=TRANSIENTS["labels"]["n_folds"],
+        n_passes=TRANSIENTS["labels"]["n_passes"],
         epochs=TRANSIENTS["labels"]["fold_epochs"],
         recipe=TRANSIENTS["recipe"],
         seed=config["seed"],

@@ -13,6 +13,7 @@ from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet
 from skyneedle.transients import split, training
+from skyneedle.transients.labels import suspects
 from skyneedle.transients.samples import Sample, fewer, sample
 
 VALIDATION_SHARE = 0.1  # of what a fold does not hold out
@@ -26,6 +27,7 @@ def train_folds(
     *,
     names: str | Sequence[str] | None = None,
     n_folds: int = 4,
+    n_passes: int = 1,
     recipe: str,
     scale: str,
     out: str | Path,
@@ -33,6 +35,11 @@ def train_folds(
     job: Job,
 ) -> pd.DataFrame:
     """Score each example by a network that never saw its group: one training for each fold of groups.
+
+    Where one kind of object often has the wrong label, a network learns just that, and never doubts it
+    strongly. So each pass but the first learns without the suspects of the one before (the rule
+    ``out_of_fold`` of ``labels.suspects``), and scores them all the same. Which of the others are left out
+    was decided by networks that may have seen an example; its label has no other way into its score.
 
     A killed run goes on within the fold in which it stopped.
 
@@ -43,8 +50,9 @@ def train_folds(
         names: of the splits that take part; None takes all.
         n_folds: parts, each scored by what the others taught; a tenth of the groups of these chooses the best
             epoch.
-        out: parquet to write: ``id``, ``fold``, ``label`` (as learned from), ``score``, ``logit``.
-        state_dir: folder of networks and resume states, one each fold.
+        n_passes: see above.
+        out: parquet to write: ``id``, ``fold``, ``label`` (as given), ``score``, ``logit``.
+        state_dir: folder of networks and resume states, one each pass and fold.
 
     Returns:
         The table, ordered by id.
@@ -57,19 +65,25 @@ def train_folds(
     group = pd.read_parquet(split_file, columns=["id", "group"]).set_index("id")["group"]
     group = group.reindex(everything.ids).to_numpy()
     fold = split.folds(group, n_folds, generator(job.seed, "folds"))
-    parts = []
-    for k in range(n_folds):
-        rest = everything.where(fold != k)
-        share = [1 - VALIDATION_SHARE, VALIDATION_SHARE]
-        codes = pd.factorize(group[fold != k])[0]
-        chooses = split.assign(np.bincount(codes), share, generator(job.seed, "folds", k))[codes] == 1
-        learnt = fewer(rest.where(~chooses), n_most)
-        task = _Fold(k, learnt, rest.where(chooses), everything.where(fold == k))
-        parts.append(task.run(network, recipe, scale, Path(state_dir, f"fold{k}"), job))
-    found = pd.concat(parts, ignore_index=True).sort_values("id", ignore_index=True)
+    doubted = np.zeros(0, np.int64)
+    for turn in range(n_passes):
+        parts = []
+        for k in range(n_folds):
+            # Who chooses the epoch is drawn from all groups, the same in each pass.
+            share = [1 - VALIDATION_SHARE, VALIDATION_SHARE]
+            codes = pd.factorize(group[fold != k])[0]
+            chooses = split.assign(np.bincount(codes), share, generator(job.seed, "folds", k))[codes] == 1
+            rest = everything.where(fold != k)
+            trusted = ~np.isin(rest.ids, doubted)
+            learnt = fewer(rest.where(~chooses & trusted), n_most)
+            task = _Fold(k, learnt, rest.where(chooses & trusted), everything.where(fold == k))
+            parts.append(task.run(network, recipe, scale, Path(state_dir, f"pass{turn}", f"fold{k}"), job))
+        found = pd.concat(parts, ignore_index=True).sort_values("id", ignore_index=True)
+        doubted = suspects.find(found, "out_of_fold")["id"].to_numpy()
     attributes = {
         "network": network["name"],
         "n_folds": n_folds,
+        "n_passes": n_passes,
         "names": names if names is None or isinstance(names, str) else list(names),
         "provenance": dict(job.provenance),
     }
