@@ -3,7 +3,7 @@
 import io
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -174,6 +174,31 @@ def panel_without_data(axes: Axes, reason: str, title: str = "") -> None:
     lines = ["no data", *textwrap.wrap(reason or "no reason given", columns)]
     text = "\n".join([title, *lines] if title else lines)
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=7, color=INK)
+
+
+def tiles(
+    grid: np.ndarray, rows: Sequence[Any], draw_tile: Callable[[Axes, Any], Mapping[str, Any]], reason: str
+) -> list[dict[str, Any]]:
+    """Fill a grid of axes with images in reading order.
+
+    Args:
+        grid: of axes, shape (row, column).
+        rows: what is drawn; more than there are axes are left out.
+        draw_tile: draws one and says what it drew.
+        reason: stands in axes that nothing is left for.
+
+    Returns:
+        For each tile its row and column, and what ``draw_tile`` says.
+    """
+    drawn = []
+    for place, axes in enumerate(grid.ravel()):
+        blank(axes)
+        if place >= len(rows):
+            panel_without_data(axes, reason)
+            continue
+        row, column = divmod(place, grid.shape[1])
+        drawn.append({"row": row, "column": column, **draw_tile(axes, rows[place])})
+    return drawn
 
 
 def save(

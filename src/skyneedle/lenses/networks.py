@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from skyneedle.core.classes import log_odds
 from skyneedle.core.errors import (
     BadSetting,
     MissingBand,
@@ -23,7 +24,7 @@ from skyneedle.core.errors import (
 )
 from skyneedle.core.inference import build_known
 
-NON_LENS, LENS = 0, 1  # columns of the logits
+LENS = 1  # column of the logits; column 0 is that of non-lenses
 ALL_BANDS = ("J", "Y", "H", "VIS")  # the order of the published weights; the paper's text has VIS, Y, J, H
 REQUIRED_ATTRIBUTES = ("size",)  # of a network of one's own, beside ``bands``
 DROPOUT = 0.2
@@ -270,7 +271,7 @@ def lens_logit(logits: torch.Tensor) -> torch.Tensor:
 
     In single precision many probabilities are exactly 1; the log odds still order them.
     """
-    return logits[..., LENS] - logits[..., NON_LENS]
+    return log_odds(logits)
 
 
 def load_published_weights(network: LensNetwork, path: str | Path) -> LensNetwork:

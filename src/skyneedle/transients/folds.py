@@ -65,21 +65,19 @@ def train_folds(
     group = pd.read_parquet(split_file, columns=["id", "group"]).set_index("id")["group"]
     group = group.reindex(everything.ids).to_numpy()
     fold = split.folds(group, n_folds, generator(job.seed, "folds"))
-    doubted = np.zeros(0, np.int64)
+    # Who chooses the epoch is drawn from all groups, the same in each pass.
+    chooses = [_choosing(group[fold != k], generator(job.seed, "folds", k)) for k in range(n_folds)]
+    found = pd.DataFrame()
     for turn in range(n_passes):
+        doubted = suspects.find(found, "out_of_fold")["id"] if turn else []
         parts = []
         for k in range(n_folds):
-            # Who chooses the epoch is drawn from all groups, the same in each pass.
-            share = [1 - VALIDATION_SHARE, VALIDATION_SHARE]
-            codes = pd.factorize(group[fold != k])[0]
-            chooses = split.assign(np.bincount(codes), share, generator(job.seed, "folds", k))[codes] == 1
             rest = everything.where(fold != k)
             trusted = ~np.isin(rest.ids, doubted)
-            learnt = fewer(rest.where(~chooses & trusted), n_most)
-            task = _Fold(k, learnt, rest.where(chooses & trusted), everything.where(fold == k))
+            learnt = fewer(rest.where(~chooses[k] & trusted), n_most)
+            task = _Fold(k, learnt, rest.where(chooses[k] & trusted), everything.where(fold == k))
             parts.append(task.run(network, recipe, scale, Path(state_dir, f"pass{turn}", f"fold{k}"), job))
         found = pd.concat(parts, ignore_index=True).sort_values("id", ignore_index=True)
-        doubted = suspects.find(found, "out_of_fold")["id"].to_numpy()
     attributes = {
         "network": network["name"],
         "n_folds": n_folds,
@@ -89,6 +87,12 @@ def train_folds(
     }
     tables.write_parquet(found, out, attributes)
     return found
+
+
+def _choosing(group: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Which examples choose the epoch, in whole groups; boolean, shape (n,)."""
+    codes = pd.factorize(group)[0]
+    return split.assign(np.bincount(codes), [1 - VALIDATION_SHARE, VALIDATION_SHARE], random)[codes] == 1
 
 
 @dataclass(frozen=True)

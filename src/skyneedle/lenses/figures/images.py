@@ -80,16 +80,11 @@ def _fill(
     grid: np.ndarray, rows: Sequence[Any], draw_tile: Callable[[Axes, Any], dict[str, float]], reason: str
 ) -> list[dict[str, Any]]:
     """Draw tiles in reading order; places without an image say why."""
-    drawn = []
-    for place, axes in enumerate(grid.ravel()):
-        plotting.blank(axes)
-        if place >= len(rows):
-            plotting.panel_without_data(axes, reason)
-            continue
-        row = rows[place]
-        at = {"panel": row.panel, "row": place // grid.shape[1], "column": place % grid.shape[1]}
-        drawn.append(at | {"id": row.id, "label": row.label, "kind": row.kind} | draw_tile(axes, row))
-    return drawn
+
+    def one(axes: Axes, row: Any) -> dict[str, Any]:
+        return {name: getattr(row, name) for name in ("panel", "id", "label", "kind")} | draw_tile(axes, row)
+
+    return plotting.tiles(grid, rows, one, reason)
 
 
 def _panels(tiles: Table, names: Sequence[str]) -> dict[str, list[Any]]:

@@ -45,17 +45,13 @@ def _draw(axes: Axes, row: Any, words: str) -> None:
 
 def _fill(grid: np.ndarray, rows: Sequence[Any], reason: str, words: Any) -> list[dict[str, Any]]:
     """Draw stamps in reading order; places without one say why. Returns a row for each stamp."""
-    drawn = []
-    for place, axes in enumerate(grid.ravel()):
-        plotting.blank(axes)
-        if place >= len(rows):
-            plotting.panel_without_data(axes, reason)
-            continue
-        row = rows[place]
+
+    def one(axes: Axes, row: Any) -> dict[str, Any]:
         _draw(axes, row, words(row))
-        at = {"row": place // grid.shape[1], "column": place % grid.shape[1]}
-        drawn.append({name: getattr(row, name, None) for name in COLUMNS} | at)
-    return drawn
+        told = [name for name in COLUMNS if name not in ("row", "column")]
+        return {name: getattr(row, name, None) for name in told}
+
+    return plotting.tiles(grid, rows, one, reason)
 
 
 def _panel(tiles: pd.DataFrame, name: str) -> list[Any]:
