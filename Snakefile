@@ -65,6 +65,10 @@ if "transients" in config["experiments"]:
     include: "workflow/rules/transients_labels.smk"
     include: "workflow/rules/transients_evaluate.smk"
     include: "workflow/rules/transients_studies.smk"
+
+    if not from_autoscan():
+
+        include: "workflow/rules/transients_simulated.smk"
     include: "workflow/rules/transients_tables.smk"
     include: "workflow/rules/transients_figures.smk"
 

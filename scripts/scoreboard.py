@@ -5,5 +5,6 @@ from pathlib import Path
 from skyneedle.core import runtime, scoreboard
 
 with runtime.rule(snakemake):
-    table = scoreboard.build(snakemake.input.published, snakemake.input.metrics, snakemake.params.scale)
+    asked, params = snakemake.input, snakemake.params
+    table = scoreboard.build(asked.published, asked.metrics, params.scale, absent=params.absent)
     scoreboard.write(table, Path(snakemake.output.csv).with_suffix(""))

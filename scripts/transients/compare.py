@@ -11,7 +11,7 @@ with runtime.rule(snakemake) as job:
         asked.split,
         snakemake.output[0],
         cards=asked.cards,
-        labels={"given": asked.given, "relabelled": asked.relabelled},
+        labels={name: asked[name] for name in ("given", "relabelled") if name in asked.keys()},
         truth=asked.truth,
         n_bootstrap=snakemake.params.n_bootstrap,
         provenance=job.provenance,

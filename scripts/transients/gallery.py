@@ -5,5 +5,5 @@ from skyneedle.transients.evaluate import gallery
 
 with runtime.rule(snakemake):
     gallery.write(
-        snakemake.output[0], snakemake.input.shards, snakemake.input.truth, snakemake.input.relabelled
+        snakemake.output[0], snakemake.input.shards, snakemake.input.truth, snakemake.input.relabelled or None
     )

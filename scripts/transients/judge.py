@@ -18,7 +18,7 @@ with runtime.rule(snakemake) as job:
             point=point,
             out=out,
             settings={"mdr": cfg["missed_detection_rate"], "n_bootstrap": cfg["n_bootstrap"]},
-            labels={"given": asked.given, "relabelled": asked.relabelled},
+            labels={name: asked[name] for name in ("given", "relabelled") if name in asked.keys()},
             truth=asked.truth,
             # By the method's name; what is no network has no epochs.
             card={

@@ -11,7 +11,7 @@ with runtime.rule(snakemake) as job:
         point=made.point,
         out=made.metrics,
         settings={"mdr": cfg["missed_detection_rate"], "n_bootstrap": cfg["n_bootstrap"]},
-        labels={"given": asked.given, "relabelled": asked.relabelled},
+        labels={name: asked[name] for name in ("given", "relabelled") if name in asked.keys()},
         truth=asked.truth,
         card=searched.numbers(asked.trials, asked.best),
         provenance=job.provenance,

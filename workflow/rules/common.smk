@@ -18,6 +18,7 @@ FIGURES = (
     []
 )  # every figure and table that an experiment draws; each experiment adds its own
 METRICS = []  # every file of metrics that the scoreboard reads, likewise
+ABSENT = {}  # by the stem of its name, why there is no such file
 
 
 def code(script, *more):
@@ -27,6 +28,14 @@ def code(script, *more):
 
 def figures():
     return FIGURES
+
+
+def measure(files, why_not=""):
+    """Have files of metrics made for the scoreboard, or let it say why this configuration has none."""
+    if why_not:
+        ABSENT.update({Path(path).stem: why_not for path in files})
+    else:
+        METRICS.extend(files)
 
 
 def shards(experiment, name):
@@ -219,13 +228,25 @@ def sweep_cases():
     ]
 
 
+def from_autoscan():
+    """Whether the survey that networks of transients learn from is the real archive."""
+    return config["transients"]["images"]["source"] == "autoscan"
+
+
 def triplets(survey, what="data", ending="h5"):
-    """Files of one simulated survey."""
+    """Files of one survey; of the real archive there is a shard for each tar."""
     n = config["transients"]["surveys"][survey]["shards"]
+    if survey == "des" and from_autoscan():
+        n = len(config["transients"]["images"]["tars"])
     return [
         f"<results>/transients/{what}/{survey}/{shard:03d}.{ending}"
         for shard in range(n)
     ]
+
+
+def transient_truth():
+    """The simulator's truth of the survey that networks learn from; a real one has none."""
+    return [] if from_autoscan() else triplets("des", "truth", "parquet")
 
 
 def transient_labels(case):

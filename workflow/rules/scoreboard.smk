@@ -18,6 +18,7 @@ rule scoreboard:
         "../../envs/skyneedle.yaml"
     params:
         scale=config["scale"],
+        absent=ABSENT,
         code=code("scoreboard.py"),
     script:
         "../../scripts/scoreboard.py"

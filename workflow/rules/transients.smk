@@ -1,4 +1,5 @@
-# Real and bogus detections (ayyar2022): simulate -> pack -> split -> train -> judge labels -> review -> train again.
+# Real and bogus detections (ayyar2022): simulate | fetch -> pack -> split -> train -> judge labels -> review -> train
+# again.
 
 TRANSIENTS = config["transients"]
 TRANSIENT_SURVEYS = list(TRANSIENTS["surveys"])
@@ -9,9 +10,18 @@ TRANSIENT_CASES = {
     "phase2": {"survey": "des", "split": "phase2", "labels": "relabelled"},
     "phase2_given": {"survey": "des", "split": "phase2", "labels": "given"},
 }
-TRANSIENT_DATA = "<results>/transients/data"
-TRANSIENT_TRUTH = "<results>/transients/truth"
 MAIN_TRANSIENT = TRANSIENTS["labels"]["main"]
+AUTOSCAN_TARS = [f"stamps_{number}.tar" for number in TRANSIENTS["images"]["tars"]]
+SIMULATED_SURVEYS = [
+    name for name in TRANSIENT_SURVEYS if name == "ongoing" or not from_autoscan()
+]
+# Why there is none; empty where there is.
+NO_TRUTH = "no truth: the labels are real" if from_autoscan() else ""
+NO_NEW_LABELS = (
+    "no new labels: people have to review the suspects first, see transients.labels.log"
+    if from_autoscan() and not TRANSIENTS["labels"]["log"]
+    else ""
+)
 
 
 wildcard_constraints:
@@ -34,6 +44,7 @@ rule simulate_transients:
     benchmark:
         "<benchmarks>/simulate_transients/{survey}_{shard}.tsv"
     wildcard_constraints:
+        survey="|".join(SIMULATED_SURVEYS),
         shard=r"\d{3}",
     # Before trainings of one thread, among which two idle cores would never be found.
     priority: 50
@@ -63,6 +74,7 @@ rule pack_transients:
     benchmark:
         "<benchmarks>/pack_transients/{survey}_{shard}.tsv"
     wildcard_constraints:
+        survey="|".join(SIMULATED_SURVEYS),
         shard=r"\d{3}",
     priority: 50
     conda:
@@ -73,6 +85,50 @@ rule pack_transients:
         code=code("transients/pack.py"),
     script:
         "../../scripts/transients/pack.py"
+
+
+if from_autoscan():
+
+    rule fetch_autoscan_transients:
+        output:
+            status="<results>/transients/archive/des/status.json",
+        log:
+            "<logs>/fetch_autoscan_transients.log",
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        params:
+            tars=AUTOSCAN_TARS,
+            max_gb=TRANSIENTS["images"]["max_gb"],
+            mirrors=config["mirrors"],
+            network=config["network"],
+            folder="resources/transients/autoscan",
+            manifest="resources/manifest.tsv",
+            datasets="config/datasets.tsv",
+            code=code("transients/fetch_autoscan.py"),
+        script:
+            "../../scripts/transients/fetch_autoscan.py"
+
+    rule pack_autoscan_transients:
+        input:
+            status="<results>/transients/archive/des/status.json",
+        output:
+            h5="<results>/transients/data/des/{shard}.h5",
+        log:
+            "<logs>/pack_autoscan_transients/{shard}.log",
+        benchmark:
+            "<benchmarks>/pack_autoscan_transients/{shard}.tsv"
+        wildcard_constraints:
+            shard=r"\d{3}",
+        conda:
+            "../../envs/skyneedle.yaml"
+        threads: 1
+        params:
+            tar=lambda wildcards: AUTOSCAN_TARS[int(wildcards.shard)],
+            recipe=TRANSIENTS["recipe"],
+            code=code("transients/pack_autoscan.py"),
+        script:
+            "../../scripts/transients/pack_autoscan.py"
 
 
 rule split_transients:

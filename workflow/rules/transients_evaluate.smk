@@ -13,10 +13,9 @@ TRANSIENT_METHODS = {
     "phase2": TRAINED_AGAIN,
     "phase2_given": {name: TRAINED_AGAIN[name] for name in [MAIN_TRANSIENT, "forest"]},
 }
-TRANSIENT_VERSIONS = {
-    "given": "<results>/transients/labels/given.parquet",
-    "relabelled": "<results>/transients/labels/relabelled.parquet",
-}
+TRANSIENT_VERSIONS = {"given": "<results>/transients/labels/given.parquet"}
+if not NO_NEW_LABELS:
+    TRANSIENT_VERSIONS["relabelled"] = "<results>/transients/labels/relabelled.parquet"
 
 
 rule baseline_transients:
@@ -55,7 +54,7 @@ for _case in ["phase1", "phase2"]:
                 name=TRANSIENT_NETWORKS,
             ),
             split=transient_split(_case),
-            truth=triplets("des", "truth", "parquet"),
+            truth=transient_truth(),
         output:
             metrics=expand(
                 f"{TRANSIENT_METRIC}/{_case}_{{name}}.json", name=judged_methods(_case)
@@ -75,8 +74,11 @@ for _case in ["phase1", "phase2"]:
         script:
             "../../scripts/transients/judge.py"
 
-    METRICS += expand(
-        f"{TRANSIENT_METRIC}/{_case}_{{name}}.json", name=judged_methods(_case)
+    measure(
+        expand(
+            f"{TRANSIENT_METRIC}/{_case}_{{name}}.json", name=judged_methods(_case)
+        ),
+        NO_NEW_LABELS if _case == "phase2" else "",
     )
 
 
@@ -88,7 +90,7 @@ rule curves_transients:
             for name in judged_methods(wildcards.case)
         ],
         split=lambda wildcards: transient_split(wildcards.case),
-        truth=triplets("des", "truth", "parquet"),
+        truth=transient_truth(),
     output:
         curves=f"{TRANSIENT_TABLE}/{{case}}_curves.parquet",
         confusion=f"{TRANSIENT_TABLE}/{{case}}_confusion.csv",
@@ -112,7 +114,7 @@ rule compare_transients:
         second=lambda wildcards: all_transient_scores(wildcards.case, "forest"),
         cards=lambda wildcards: transient_cards(wildcards.case),
         split=lambda wildcards: transient_split(wildcards.case),
-        truth=triplets("des", "truth", "parquet"),
+        truth=transient_truth(),
     output:
         f"{TRANSIENT_METRIC}/{{case}}_comparison.json",
     log:
@@ -165,7 +167,7 @@ rule relabelling_transients:
         phase2=transient_scores("phase2", MAIN_TRANSIENT),
         split1=transient_split("phase1"),
         split2=transient_split("phase2"),
-        truth=triplets("des", "truth", "parquet"),
+        truth=transient_truth(),
     output:
         cases=f"{TRANSIENT_TABLE}/cases.csv",
         cases_metrics=f"{TRANSIENT_METRIC}/cases.json",
@@ -182,33 +184,6 @@ rule relabelling_transients:
         code=code("transients/relabelling.py"),
     script:
         "../../scripts/transients/relabelling.py"
-
-
-rule strata_transients:
-    input:
-        scores=[
-            transient_scores("phase2", name)
-            for name in [MAIN_TRANSIENT, "forest", "peak_snr"]
-        ],
-        points=expand(
-            f"{TRANSIENT_METRIC}/operating_point_phase2_{{name}}.json",
-            name=[MAIN_TRANSIENT, "forest", "peak_snr"],
-        ),
-        split=transient_split("phase2"),
-        features="<results>/transients/features/des.parquet",
-        truth=triplets("des", "truth", "parquet"),
-    output:
-        f"{TRANSIENT_TABLE}/strata.csv",
-    log:
-        "<logs>/strata_transients.log",
-    conda:
-        "../../envs/skyneedle.yaml"
-    threads: 1
-    params:
-        methods=[MAIN_TRANSIENT, "forest", "peak_snr"],
-        code=code("transients/strata.py"),
-    script:
-        "../../scripts/transients/strata.py"
 
 
 rule learning_transients:
@@ -239,8 +214,8 @@ rule learning_transients:
 rule gallery_transients:
     input:
         shards=triplets("des"),
-        truth=triplets("des", "truth", "parquet"),
-        relabelled="<results>/transients/labels/relabelled.parquet",
+        truth=transient_truth(),
+        relabelled=TRANSIENT_VERSIONS.get("relabelled", []),
     output:
         f"{TRANSIENT_TABLE}/gallery.parquet",
     log:
@@ -254,15 +229,16 @@ rule gallery_transients:
         "../../scripts/transients/gallery.py"
 
 
-METRICS += [
-    f"{TRANSIENT_METRIC}/{name}.json"
-    for name in [
-        "phase1_probes",
-        "phase1_comparison",
-        "phase2_comparison",
-        "phase1_categories",
-        "cases",
-        "crossed",
-        "relabelling",
+measure(
+    [
+        f"{TRANSIENT_METRIC}/phase1_{name}.json"
+        for name in ["probes", "comparison", "categories"]
     ]
-]
+)
+measure(
+    [
+        f"{TRANSIENT_METRIC}/{name}.json"
+        for name in ["phase2_comparison", "cases", "crossed", "relabelling"]
+    ],
+    NO_NEW_LABELS,
+)

@@ -27,12 +27,26 @@ TRANSIENTS_DRAWN = {
             for number in range(TRAINED_AGAIN["forest"])
         ]
     },
-    "extra_kinds": TRANSIENTS_GALLERY,
-    "extra_label_noise": {"noise": f"{TRANSIENT_TABLE}/label_noise.csv"},
     "extra_search": {"trials": f"{TRANSIENT_TABLE}/search.csv"},
-    "extra_strata": {"strata": f"{TRANSIENT_TABLE}/strata.csv"},
-    "extra_suspects": {"scored": f"{TRANSIENT_TABLE}/suspects.csv"},
 }
+if not NO_TRUTH:
+    TRANSIENTS_DRAWN |= {
+        "extra_kinds": TRANSIENTS_GALLERY,
+        "extra_label_noise": {"noise": f"{TRANSIENT_TABLE}/label_noise.csv"},
+        "extra_strata": {"strata": f"{TRANSIENT_TABLE}/strata.csv"},
+        "extra_suspects": {"scored": f"{TRANSIENT_TABLE}/suspects.csv"},
+    }
+if NO_NEW_LABELS:  # what the paper drew before it changed any
+    TRANSIENTS_DRAWN = {
+        name: TRANSIENTS_DRAWN[name]
+        for name in [
+            "fig1_network",
+            "fig2_stamps",
+            "fig3_confusion_scheme",
+            "fig4_old_labels",
+            "fig5_scores",
+        ]
+    }
 
 
 rule layers_transients:

@@ -60,31 +60,14 @@ rule suspects_transients:
         "../../scripts/transients/suspects.py"
 
 
-rule score_suspects_transients:
-    input:
-        suspects=expand(
-            "<results>/transients/suspects/{rule}.parquet",
-            rule=["paper", *SUSPECT_RULES],
-        ),
-        scores=[PHASE1_SCORES] + [OUT_OF_FOLD] * len(SUSPECT_RULES),
-        split="<results>/transients/splits/phase1.parquet",
-        truth=triplets("des", "truth", "parquet"),
-    output:
-        table="<results>/transients/tables/suspects.csv",
-        metrics="<results>/transients/metrics/suspects.json",
-    log:
-        "<logs>/score_suspects_transients.log",
-    conda:
-        "../../envs/skyneedle.yaml"
-    threads: 1
-    params:
-        rules=["paper", *SUSPECT_RULES],
-        samples=["one_network"] + ["out_of_fold"] * len(SUSPECT_RULES),
-        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
-        seed=config["seed"],
-        code=code("transients/score_suspects.py"),
-    script:
-        "../../scripts/transients/score_suspects.py"
+def review_log(wildcards):
+    """The exported log of a review by people, or else that of the simulated reviewers."""
+    if NO_NEW_LABELS:
+        raise WorkflowError(
+            f"There are {NO_NEW_LABELS}: run `skyneedle review` on "
+            f"results/{config['scale']}/transients/suspects/{REVIEWED}.parquet and give its export there."
+        )
+    return TRANSIENTS["labels"]["log"] or "<results>/transients/review/log.parquet"
 
 
 rule deck_transients:
@@ -106,30 +89,10 @@ rule deck_transients:
         "../../scripts/transients/deck.py"
 
 
-rule review_transients:
-    input:
-        deck="<results>/transients/review/deck.parquet",
-        truth=triplets("des", "truth", "parquet"),
-    output:
-        "<results>/transients/review/log.parquet",
-    log:
-        "<logs>/review_transients.log",
-    conda:
-        "../../envs/skyneedle.yaml"
-    threads: 1
-    params:
-        reviewers=TRANSIENTS["labels"]["reviewers"],
-        seed=config["seed"],
-        code=code("transients/review.py"),
-    script:
-        "../../scripts/transients/review.py"
-
-
 rule relabel_transients:
     input:
         given="<results>/transients/labels/given.parquet",
-        # The exported log of a review by people, or else that of the simulated reviewers.
-        log=TRANSIENTS["labels"]["log"] or "<results>/transients/review/log.parquet",
+        log=review_log,
     output:
         labels="<results>/transients/labels/relabelled.parquet",
         summary="<results>/transients/metrics/relabelling.json",
@@ -145,4 +108,5 @@ rule relabel_transients:
         "../../scripts/transients/relabel.py"
 
 
-METRICS.append(rules.score_suspects_transients.output.metrics)
+if NO_NEW_LABELS:
+    FIGURES.append(f"<results>/transients/suspects/{REVIEWED}.parquet")

@@ -4,7 +4,7 @@
 rule design_transients:
     input:
         shards=triplets("des"),
-        truth=triplets("des", "truth", "parquet"),
+        truth=transient_truth(),
         phase1=transient_split("phase1"),
         phase2=transient_split("phase2"),
     output:
@@ -46,7 +46,7 @@ rule tables_transients:
                 f"{TRANSIENT_METRIC}/phase1_{{name}}.json",
                 name=[*TRANSIENT_NETWORKS, "categories"],
             ),
-            f"{TRANSIENT_METRIC}/cases.json",
+            *([] if NO_NEW_LABELS else [f"{TRANSIENT_METRIC}/cases.json"]),
             rules.architectures_transients.output[0],
         ],
     output:
@@ -64,6 +64,7 @@ rule tables_transients:
                 "table4": "architectures",
                 "table5": "relabelled_categories",
             }.items()
+            if not (NO_NEW_LABELS and name == "table5")
         },
     log:
         "<logs>/tables_transients.log",

@@ -146,6 +146,7 @@ def build(
     metric_files: Sequence[str | Path],
     scale: str,
     design: Mapping[str, float] | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Compare what the paper prints with what was measured.
 
@@ -155,6 +156,7 @@ def build(
             with ``item`` and ``quantity`` asks for a row of its own.
         scale: name of the scale that the values belong to.
         design: sizes and settings of this run by key, as if they stood in a file ``design.json``.
+        absent: why there is no metric file, by the stem of its name.
 
     Returns:
         Columns of ``COLUMNS``: each published row once and in order, then the metrics of each network
@@ -169,7 +171,8 @@ def build(
     metrics = read_metrics(metric_files)
     for key, value in (design or {}).items():
         metrics.setdefault("design", {}).setdefault(key, {"value": value})
-    rows = [_row(row, metrics, scale) for row in table.to_dict("records")]
+    reasons = absent or {}
+    rows = [_row(row, metrics, scale, reasons) for row in table.to_dict("records")]
     shown = {metric for cell in table["metric"] for metric in cell.split(OR)}
     wanted = [
         (f"{name}/{key}", name, quantity)
@@ -185,7 +188,7 @@ def build(
     for metric, item, quantity in wanted:
         if metric not in shown:
             row = {"paper": "ours", "item": item, "quantity": quantity, "metric": metric}
-            rows.append(_row(row | {"unit": "min" if metric.endswith("_s") else ""}, metrics, scale))
+            rows.append(_row(row | {"unit": "min" if metric.endswith("_s") else ""}, metrics, scale, reasons))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -216,8 +219,8 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _row(row: Mapping[str, str], metrics: Metrics, scale: str) -> dict[str, Any]:
-    entry = _lookup(row["metric"], metrics, row.get("reason", ""))
+def _row(row: Mapping[str, str], metrics: Metrics, scale: str, absent: Mapping[str, str]) -> dict[str, Any]:
+    entry = _lookup(row["metric"], metrics, row.get("reason", ""), absent)
     factor = _factor(row["metric"], row["unit"])
     numbers = {
         part: _number(entry.get(source)) * factor
@@ -247,12 +250,12 @@ def _row(row: Mapping[str, str], metrics: Metrics, scale: str) -> dict[str, Any]
     )
 
 
-def _lookup(metric: str, metrics: Metrics, reason: str) -> dict[str, Any]:
+def _lookup(metric: str, metrics: Metrics, reason: str, absent: Mapping[str, str]) -> dict[str, Any]:
     if not metric:
         return {"value": None, "reason": reason}
     stem, _, key = _present(metric, metrics).partition("/")
     if stem not in metrics:
-        return {"value": None, "reason": reason or f"no metric file: {stem}.json"}
+        return {"value": None, "reason": absent.get(stem) or reason or f"no metric file: {stem}.json"}
     if key not in metrics[stem]:
         return {"value": None, "reason": reason or f"no metric '{key}' in {stem}.json"}
     entry = metrics[stem][key]

@@ -33,7 +33,7 @@ def write(
             search_kernel_low, search_kernel_high, search_width_low, search_width_high, n_observers,
             least_margin, real_bogus_threshold, and ``<split>_share_<set>``; each with value and definition.
         shards: of the first survey.
-        truth: of the simulator, for the same survey.
+        truth: of the simulator, for the same survey; none for real data.
         splits: parquet with id and split, by the name of the split.
         sources: of the configured networks.
         ongoing: what the configuration changes about the ongoing survey.
@@ -46,10 +46,6 @@ def write(
         "n_samples": (data.table["id"].nunique(), "candidates, counted"),
         "n_channels": (data.shape("stamps")[1], "images of a candidate on disk"),
         "stamp_pixels": (data.shape("stamps")[2], "pixels along a side of the images on disk"),
-        "share_injected_non_artifacts": (
-            _share_injected(truth),
-            "of the candidates that truly are no artifacts, those that are simulated supernovae",
-        ),
         "n_networks": (len(set(sources) & set(networks.NAMES)), "published networks in the configuration"),
         "search_kernel_low": (search.KERNELS[0], "least side of kernels in the search, in pixels"),
         "search_kernel_high": (search.KERNELS[1], "largest side of kernels in the search, in pixels"),
@@ -62,10 +58,17 @@ def write(
     for name, path in splits.items():
         reached = pd.read_parquet(path, columns=["split"])["split"].value_counts(normalize=True)
         found |= {f"{name}_share_{part}": (share, "counted") for part, share in reached.sort_index().items()}
-    content = {key: {"value": value, "definition": words} for key, (value, words) in found.items()}
+    content: dict[str, Any] = {
+        key: {"value": value, "definition": words} for key, (value, words) in found.items()
+    }
+    content["share_injected_non_artifacts"] = _share_injected(truth)
     tables.write_json(content | {"provenance": dict(provenance or {})}, out)
 
 
-def _share_injected(truth: Sequence[str | Path]) -> float:
+def _share_injected(truth: Sequence[str | Path]) -> dict[str, Any]:
+    words = "of the candidates that truly are no artifacts, those that are simulated supernovae"
+    if not truth:
+        return {"value": None, "reason": "no truth: the labels are real", "definition": words}
     known = read_truth(truth)
-    return float((known.loc[known["label_true"] == 0, "kind"] == INJECTED).mean())
+    value = float((known.loc[known["label_true"] == 0, "kind"] == INJECTED).mean())
+    return {"value": value, "definition": words}

@@ -21,7 +21,7 @@ COLUMNS = ("panel", "id", "label", "kind", "side", *CHANNELS)
 def write(
     out: str | Path,
     shards: Sequence[str | Path],
-    truth: Sequence[str | Path],
+    truth: Sequence[str | Path] = (),
     relabelled: str | Path | None = None,
 ) -> None:
     """Write the triplets of all panels.
@@ -29,10 +29,10 @@ def write(
     Args:
         out: parquet to write, see ``tiles``.
         shards: files of the survey.
-        truth: parquets of the simulator, for the kinds.
+        truth: parquets of the simulator, for the kinds; real ones are unknown.
         relabelled: parquet with id, label and label_given; panels of changed labels stay empty without it.
     """
-    kinds = read_truth(truth)[["id", "kind"]]
+    kinds = read_truth(truth)[["id", "kind"]] if truth else pd.DataFrame({"id": [], "kind": []})
     changed = pd.DataFrame({"id": [], "label": [], "label_given": []})
     if relabelled is not None:
         changed = pd.read_parquet(relabelled)

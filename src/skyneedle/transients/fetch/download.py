@@ -8,11 +8,12 @@ from typing import Any
 import requests
 
 from skyneedle.core.download import Status, check_disk, download, find_in_folder, is_address, write_status
-from skyneedle.core.errors import NotACatalogue, NotAnArchive, SkyneedleError
+from skyneedle.core.errors import NotACatalogue, NotAnArchive, SkyneedleError, SourceUnavailable
 from skyneedle.core.manifest import read_manifest
 
 # Source: Goldstein et al. 2015, AJ 150, 82; the archive's page lists eleven files, more than 60 GB together.
-PORTAL = "https://portal.nersc.gov/project/dessn/autoscan/stamps"
+PAGE = "https://portal.nersc.gov/project/dessn/autoscan/"
+PORTAL = f"{PAGE}stamps"
 TARS = tuple(f"stamps_{k}.tar" for k in range(11))
 CATALOGUE = "autoscan_features.3.csv"
 NAMES = (*TARS, CATALOGUE)
@@ -82,6 +83,35 @@ def fetch(
             "files": files,
         },
     )
+
+
+def fetch_all(
+    status: str | Path, folder: str | Path, tars: Sequence[str], **options: Any
+) -> dict[str, Any]:
+    """Bring the catalogue, and with it the tars, which are of no use without their labels.
+
+    Args:
+        status: see ``fetch``; also written where something is missing.
+        folder: likewise.
+        tars: out of ``TARS``.
+        options: of ``fetch``.
+
+    Returns:
+        What ``fetch`` wrote.
+
+    Raises:
+        SourceUnavailable: if a file is missing; says which and what to do.
+    """
+    for names in ((CATALOGUE,), (CATALOGUE, *tars)):
+        told = fetch(status, folder, names=names, **options)
+        missing = [name for name, one in told["files"].items() if one["status"] != "fetched"]
+        if missing:
+            raise SourceUnavailable(
+                f"{', '.join(missing)}: {told['reason']}. Put what is missing into {folder} or into a folder of "
+                f"`mirrors`, or let it be fetched with network: true and transients.images.max_gb; {PAGE} has "
+                "the catalogue, too."
+            )
+    return told
 
 
 def _addresses(

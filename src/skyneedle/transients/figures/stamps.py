@@ -85,7 +85,7 @@ def fig6(tiles: Table, stem: str | Path, provenance: Provenance = None) -> list[
     Source: Ayyar et al. 2022, Fig. 6.
     """
     panels = {"to_artifact": "non-artifact → artifact", "to_non_artifact": "artifact → non-artifact"}
-    return _halves(tiles, panels, 4, lambda row: KINDS.get(row.kind, row.kind), stem, provenance)
+    return _halves(tiles, panels, 4, lambda row: KINDS.get(row.kind, f"{row.id}"), stem, provenance)
 
 
 @plotting.style()
