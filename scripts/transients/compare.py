@@ -11,7 +11,7 @@ with runtime.rule(snakemake) as job:
         asked.split,
         snakemake.output[0],
         cards=asked.cards,
-        labels={name: asked[name] for name in ("given", "relabelled") if name in asked.keys()},
+        labels={name: asked[name] for name in ("given", "relabelled") if asked.get(name)},
         truth=asked.truth,
         n_bootstrap=snakemake.params.n_bootstrap,
         provenance=job.provenance,

@@ -6,7 +6,7 @@ from skyneedle.transients.evaluate import rates, scored
 with runtime.rule(snakemake):
     asked, methods = snakemake.input, snakemake.params.methods
     scores = dict(zip(methods, asked.scores, strict=True))
-    labels = {name: asked[name] for name in ("given", "relabelled") if name in asked.keys()}
+    labels = {name: asked[name] for name in ("given", "relabelled") if asked.get(name)}
     rates.write_curves(scores, asked.split, snakemake.output.curves, labels=labels, truth=asked.truth)
     part = scored.read(scores[snakemake.params.main], asked.split, ("testing",))
     tables.write_csv(rates.confusion_table(part), snakemake.output.confusion)

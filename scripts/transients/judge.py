@@ -18,7 +18,7 @@ with runtime.rule(snakemake) as job:
             point=point,
             out=out,
             settings={"mdr": cfg["missed_detection_rate"], "n_bootstrap": cfg["n_bootstrap"]},
-            labels={name: asked[name] for name in ("given", "relabelled") if name in asked.keys()},
+            labels={name: asked[name] for name in ("given", "relabelled") if asked.get(name)},
             truth=asked.truth,
             # By the method's name; what is no network has no epochs.
             card={

@@ -11,7 +11,7 @@ with runtime.rule(snakemake) as job:
         point=made.point,
         out=made.metrics,
         settings={"mdr": cfg["missed_detection_rate"], "n_bootstrap": cfg["n_bootstrap"]},
-        labels={name: asked[name] for name in ("given", "relabelled") if name in asked.keys()},
+        labels={name: asked[name] for name in ("given", "relabelled") if asked.get(name)},
         truth=asked.truth,
         card=searched.numbers(asked.trials, asked.best),
         provenance=job.provenance,

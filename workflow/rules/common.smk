@@ -249,6 +249,19 @@ def transient_truth():
     return [] if from_autoscan() else triplets("des", "truth", "parquet")
 
 
+def transient_review(wildcards):
+    """The exported log of a review by people, or else that of the simulated reviewers."""
+    if NO_NEW_LABELS:
+        raise WorkflowError(
+            f"There are {NO_NEW_LABELS}; run `skyneedle review` on "
+            f"results/{config['scale']}/transients/suspects/{REVIEWED}.parquet and give its export there."
+        )
+    return (
+        config["transients"]["labels"]["log"]
+        or "<results>/transients/review/log.parquet"
+    )
+
+
 def transient_labels(case):
     """Labels that networks of a case are trained on."""
     return f"<results>/transients/labels/{TRANSIENT_CASES[case]['labels']}.parquet"

@@ -60,16 +60,6 @@ rule suspects_transients:
         "../../scripts/transients/suspects.py"
 
 
-def review_log(wildcards):
-    """The exported log of a review by people, or else that of the simulated reviewers."""
-    if NO_NEW_LABELS:
-        raise WorkflowError(
-            f"There are {NO_NEW_LABELS}: run `skyneedle review` on "
-            f"results/{config['scale']}/transients/suspects/{REVIEWED}.parquet and give its export there."
-        )
-    return TRANSIENTS["labels"]["log"] or "<results>/transients/review/log.parquet"
-
-
 rule deck_transients:
     input:
         suspects=[f"<results>/transients/suspects/{REVIEWED}.parquet"],
@@ -92,7 +82,7 @@ rule deck_transients:
 rule relabel_transients:
     input:
         given="<results>/transients/labels/given.parquet",
-        log=review_log,
+        log=transient_review,
     output:
         labels="<results>/transients/labels/relabelled.parquet",
         summary="<results>/transients/metrics/relabelling.json",

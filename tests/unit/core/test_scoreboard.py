@@ -84,6 +84,12 @@ def test_design_fills_rows_without_a_file(published, files):
     assert table["reproduced"][4] == 4000
 
 
+def test_a_file_that_cannot_be_made_has_its_reason(published, files):
+    table = scoreboard.build(published, files, "laptop", absent={"design": "nothing is trained"})
+    assert table["note"][4] == "nothing is trained"
+    assert table["note"][2] == "depends on the machine"
+
+
 def test_a_users_network_gets_its_rows_and_no_value_is_shown_twice(published, files):
     table = scoreboard.build(published, files, "laptop")
     ours = table[table["paper"] == "ours"]

@@ -85,9 +85,7 @@ def fetch(
     )
 
 
-def fetch_all(
-    status: str | Path, folder: str | Path, tars: Sequence[str], **options: Any
-) -> dict[str, Any]:
+def fetch_all(status: str | Path, folder: str | Path, tars: Sequence[str], **options: Any) -> dict[str, Any]:
     """Bring the catalogue, and with it the tars, which are of no use without their labels.
 
     Args:
@@ -107,9 +105,9 @@ def fetch_all(
         missing = [name for name, one in told["files"].items() if one["status"] != "fetched"]
         if missing:
             raise SourceUnavailable(
-                f"{', '.join(missing)}: {told['reason']}. Put what is missing into {folder} or into a folder of "
-                f"`mirrors`, or let it be fetched with network: true and transients.images.max_gb; {PAGE} has "
-                "the catalogue, too."
+                f"{', '.join(missing)}: {told['reason']}. Put what is missing into {folder} or a folder of "
+                f"`mirrors`; tars are also fetched with network: true and transients.images.max_gb. "
+                f"All are listed on {PAGE}."
             )
     return told
 

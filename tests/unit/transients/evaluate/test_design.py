@@ -13,14 +13,13 @@ from skyneedle.transients.evaluate import design
 PUBLISHED = Path(__file__).resolve().parents[4] / "config" / "published.tsv"
 
 
-@pytest.fixture
-def found(tmp_path):
+def write(tmp_path, truth):
     for shard, ids in enumerate(([1, 2, 3, 4, 5], [6, 7, 8, 9, 9])):  # one id stands twice
         stamps = np.zeros((len(ids), 3, 51, 51), np.uint8)
         store.write(tmp_path / f"{shard}.h5", {"stamps": stamps}, pd.DataFrame({"id": ids}), {})
     kinds = ["supernova", "variable", "dipole", "trail", "supernova", "supernova"]
-    truth = pd.DataFrame({"label_true": [0, 0, 1, 1, 0, 0], "kind": kinds})
-    truth.to_parquet(tmp_path / "truth.parquet")
+    known = pd.DataFrame({"label_true": [0, 0, 1, 1, 0, 0], "kind": kinds})
+    known.to_parquet(tmp_path / "truth.parquet")
     sets = {
         "phase1": ["training"] * 5 + ["validation"] + ["testing"] * 2 + ["reserve"],
         "phase2": ["training"] * 7 + ["validation", "testing"],
@@ -30,13 +29,23 @@ def found(tmp_path):
     design.write(
         tmp_path / "transients_design.json",
         [tmp_path / "0.h5", tmp_path / "1.h5"],
-        [tmp_path / "truth.parquet"],
+        truth,
         {name: tmp_path / f"{name}.parquet" for name in sets},
         sources=["cnn1", "cnn1", "cnn4", "mine.py:Small"],
         ongoing={},
         provenance={"scale": "smoke"},
     )
     return tmp_path / "transients_design.json"
+
+
+@pytest.fixture
+def found(tmp_path):
+    return write(tmp_path, [tmp_path / "truth.parquet"])
+
+
+def test_real_labels_have_no_truth(tmp_path):
+    entry = json.loads(write(tmp_path, []).read_text())["share_injected_non_artifacts"]
+    assert (entry["value"], entry["reason"]) == (None, "no truth: the labels are real")
 
 
 def test_what_can_be_counted_is_counted(found):

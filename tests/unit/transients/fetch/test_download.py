@@ -8,7 +8,7 @@ import threading
 import numpy as np
 import pytest
 
-from skyneedle.core.errors import NotACatalogue, NotAnArchive
+from skyneedle.core.errors import NotACatalogue, NotAnArchive, SourceUnavailable
 from skyneedle.core.manifest import read_manifest, sha256_of
 from skyneedle.transients.fetch import download
 from tests.unit.transients.fetch import archives
@@ -99,6 +99,21 @@ def test_what_no_place_has_is_missing(tmp_path, portal):
     assert status["files"]["stamps_0.tar"]["status"] == "fetched"
     assert "HTTP 404" in status["files"]["stamps_1.tar"]["reason"]
     assert len(download.TARS) == 11
+
+
+def test_nothing_large_is_fetched_without_the_catalogue(tmp_path, portal):
+    options = {"manifest": tmp_path / "m.tsv", "portal": portal, "network": True, "max_gb": 1}
+    call = tmp_path / "status.json", tmp_path / "files", ONE
+    with pytest.raises(SourceUnavailable, match=r"^autoscan_features.3.csv: .* Put what is missing into"):
+        download.fetch_all(*call, **options)
+    assert _Handler.asked[0] == []
+    assert json.loads((tmp_path / "status.json").read_text())["status"] == "missing"
+    archives.write_catalogue(tmp_path / "mirror" / download.CATALOGUE, [5], [0])
+    options["mirrors"] = [tmp_path / "mirror"]
+    with pytest.raises(SourceUnavailable, match=r"^stamps_0.tar: .* max_gb allows 0"):
+        download.fetch_all(*call, **options | {"max_gb": 0})
+    told = download.fetch_all(*call, **options)
+    assert [one["status"] for one in told["files"].values()] == ["fetched", "fetched"]
 
 
 def test_error_pages_are_no_archives(tmp_path):
