@@ -54,6 +54,15 @@ def test_the_best_pretrained_network_stands_beside_the_baselines(tables, tmp_pat
     assert set(pd.read_csv(tmp_path / "roc.csv")["network"]) == {"xception", "lensflow", "kpca_trees", "gmm"}
 
 
+def test_the_legend_of_roc_curves_says_where_not_all_folds_were_judged(tables, tmp_path):
+    methods = pd.read_csv(tables["extra_roc"]["methods"])
+    methods.loc[methods["network"] == "gmm", "n_folds"] = 1
+    FIGURES["extra_roc"](**(tables["extra_roc"] | {"methods": methods}), stem=tmp_path / "roc", provenance={})
+    text = (tmp_path / "roc.svg").read_text()
+    assert "Gaussian mixture, 1 of 7 folds: " in text
+    assert "kernel PCA, boosted trees: " in text
+
+
 def test_the_printed_number_is_in_the_leak_figure_as_a_number(tables, tmp_path):
     FIGURES["extra_leak"](**tables["extra_leak"], stem=tmp_path / "leak", provenance={})
     assert "printed in the thesis: 0.9984" in (tmp_path / "leak.svg").read_text()
