@@ -83,7 +83,8 @@ def fit(
         after_epoch: is told the history's row of the validation set, when the state of the epoch is saved;
             what it raises ends the training, which goes on from there when asked for again.
         start: a trained network of the same kind, whose weights this one begins with; its averages of batch
-            normalisation stay, since those of few new examples would undo what it learned. None draws weights.
+            normalisation stay, since those of few new examples would undo what it learned. None draws
+            weights.
 
     Returns:
         The card.

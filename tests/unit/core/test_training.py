@@ -440,8 +440,9 @@ def test_half_precision_learns_too(own, tmp_path):
 def test_images_in_channels_last_layout(tmp_path):
     # A bias before batch normalisation has no gradient but rounding errors, which Adam makes steps of.
     (tmp_path / "image.py").write_text(
-        "from torch import nn\n\ndef made():\n    return nn.Sequential(nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4),"
-        " nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1), nn.Flatten(0))\n"
+        "from torch import nn\n\ndef made():\n    return nn.Sequential("
+        "nn.Conv2d(3, 4, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(), "
+        "nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 1), nn.Flatten(0))\n"
     )
     x = torch.from_numpy(np.random.default_rng(0).normal(size=(20, 3, 8, 8)).astype(np.float32))
     data = Examples.of(TensorDataset(x, (x.mean((1, 2, 3)) > 0).float()))
