@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from skyneedle.core import runtime
-from skyneedle.lenses.figures.draw import draw
+from skyneedle.lenses.figures.draw import FIGURES
 
 with runtime.rule(snakemake) as job:
-    draw(
-        snakemake.params.figure,
-        dict(snakemake.input.items()) | snakemake.params.options,
-        Path(snakemake.output.csv).with_suffix(""),
-        job.provenance,
+    FIGURES[snakemake.params.figure](
+        **dict(snakemake.input.items()),
+        **snakemake.params.options,
+        stem=Path(snakemake.output.csv).with_suffix(""),
+        provenance=job.provenance,
     )

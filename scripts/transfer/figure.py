@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from skyneedle.core import runtime
-from skyneedle.transfer.figures.draw import draw
+from skyneedle.transfer.figures.draw import FIGURES
 
 with runtime.rule(snakemake) as job:
-    draw(
-        snakemake.params.figure,
-        dict(snakemake.input.items()),
-        Path(snakemake.output.csv).with_suffix(""),
-        job.provenance,
+    FIGURES[snakemake.params.figure](
+        **dict(snakemake.input.items()),
+        stem=Path(snakemake.output.csv).with_suffix(""),
+        provenance=job.provenance,
     )

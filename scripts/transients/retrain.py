@@ -13,6 +13,7 @@ with runtime.rule(snakemake) as job:
         asked.shards,
         asked.split,
         asked.labels,
+        start=Path(asked.weights).with_suffix(""),
         recipe=snakemake.params.recipe,
         scale=snakemake.params.scale,
         out=stem,

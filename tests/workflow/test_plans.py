@@ -1,5 +1,8 @@
 """Linting and dry runs of every scale and profile."""
 
+import re
+from itertools import pairwise
+
 import pytest
 
 from tests.workflow.conftest import ROOT, SNAKEMAKE, dry_run, run
@@ -47,3 +50,41 @@ def test_scales_never_share_a_file():
         assert plans[scale], done.stdout[-2000:]
     assert not plans["smoke"] & plans["laptop"]
     assert not plans["paper"] & plans["laptop"]
+
+
+def arrows(mermaid: str) -> set[tuple[str, str]]:
+    """Pairs of rules that an arrow joins; rules of many forms, by their last word, are one."""
+    plain = re.sub(r"\[.*?\]", "", mermaid)
+    found = set()
+    for line in plain.splitlines():
+        groups = [[one.strip() for one in group.split("&")] for group in line.split("-->")]
+        for before, after in pairwise(groups):
+            found |= {(a, b) for a in before for b in after}
+    return found
+
+
+def test_every_arrow_of_the_graph_in_the_readme_is_one_of_the_workflow():
+    shown = arrows(re.search(r"```mermaid\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1])
+    target = "results/smoke/scoreboard.csv"
+    said = run(
+        *SNAKEMAKE, "--configfile", "config/smoke.yaml", "--forceall", "--rulegraph", "mermaid-js", target
+    )
+    names = {
+        key: re.sub(r"_(phase)?\d+$", "", name) for key, name in re.findall(r"(id\d+)\[(.*?)\]", said.stdout)
+    }
+    follows: dict[str, set[str]] = {}
+    for before, after in re.findall(r"(id\d+) --> (id\d+)", said.stdout):
+        follows.setdefault(names[before], set()).add(names[after])
+
+    def reached(rule: str) -> set[str]:
+        found, new = set(), {rule}
+        while new:
+            new = {name for one in new for name in follows.get(one, ())} - found
+            found |= new
+        return found
+
+    assert len(shown) > 30
+    assert {pair for pair in shown if pair[1] not in reached(pair[0])} == set()
+    assert {name.rpartition("_")[2] for pair in shown for name in pair} >= {
+        *("strain", "lenses", "transfer", "transients"),
+    }

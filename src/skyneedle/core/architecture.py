@@ -26,6 +26,7 @@ OTHER = "#c9c9c9"  # of whatever else a user's own network is built of
 SLICES = ("BatchNorm", "Dropout")  # drawn on the map before them, whose shape they keep
 ACTIVATIONS = ("ReLU", "tanh", "ELU")  # likewise
 PITCH, GAP = 0.46, 0.05  # inches: least distance between maps, and between their ends
+MORE = 0.09  # inches between maps, where their parameters stand below
 TALLEST, WIDEST = 1.45, 0.27  # inches: side of the largest map, width of fifty channels
 FULL, NEURONS = 130, 600  # most channels and neurons that are drawn in that measure; more make all smaller
 SLICE = 0.045  # inches, of ReLU and dropout
@@ -155,7 +156,7 @@ def _map(axes: Axes, here: pd.DataFrame, x: float, units: _Units, with_parameter
         words += f"\n{here['parameters'].sum():,}"
     axes.text((x + left) / 2, BELOW, words, va="top", **look)
     axes.text((x + left) / 2, ABOVE, above.get(first["type"], first["type"]), va="bottom", **look)
-    return max(x + PITCH, left + SLANT[0] * depth + GAP)
+    return max(x + PITCH, left + SLANT[0] * depth + GAP) + (MORE if with_parameters else 0)
 
 
 def _box(axes: Axes, x: float, width: float, height: float, depth: float, colour: str) -> None:

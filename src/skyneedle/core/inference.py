@@ -346,7 +346,7 @@ def predict_set(
     folder, rate = Path(folder), float(dataset.attributes["sample_rate"])
     attributes = {
         "network": card["name"],
-        "weights": _weights_digest(network),
+        "weights": weights_digest(network),
         "sample_rate": rate / prepared.step,
         "output_offset": prepared.output_offset,
         "precision": prepared.precision,
@@ -371,7 +371,8 @@ def predict_set(
         store.write(target, {"logit": logits}, table, attributes)
 
 
-def _weights_digest(network: nn.Module) -> str:
+def weights_digest(network: nn.Module) -> str:
+    """Short fingerprint of the weights of a network."""
     return hashlib.sha256(save(network.state_dict())).hexdigest()[:16]
 
 

@@ -1,4 +1,4 @@
-"""Batch normalisation that a network has in training only.
+"""Batch normalisation: of training only, or held as it was learned.
 
 A deep stack of convolutions without it can stay at the constant answer for a long time. Between a convolution
 and what follows, its normalisation by running statistics is one more linear map, which the convolution takes
@@ -9,6 +9,7 @@ Source: Ioffe & Szegedy 2015, arXiv:1502.03167.
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 Convolution = nn.Conv1d | nn.Conv2d
 
@@ -50,6 +51,13 @@ def attach(network: nn.Module) -> None:
                 continue
             if child.bias is not None:
                 setattr(parent, name, Normalised(child))
+
+
+def hold(network: nn.Module) -> None:
+    """Let every batch normalisation use its averages in training too, and leave them as they are."""
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
 
 
 def fold(network: nn.Module) -> None:

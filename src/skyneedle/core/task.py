@@ -102,6 +102,7 @@ class Plan:
     metrics: Mapping[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = field(default_factory=dict)
     threads: int | None = None
     after_epoch: Callable[[Mapping[str, Any]], None] | None = None
+    start: Mapping[str, torch.Tensor] | None = None
 
 
 class Task(lightning.LightningModule):
@@ -118,6 +119,8 @@ class Task(lightning.LightningModule):
         prepare = getattr(self.network, "for_training", None)
         if callable(prepare):
             prepare()
+        if plan.start is not None:
+            normalise.hold(self.network)
         if self.settings.channels_last:
             self.network.to(memory_format=torch.channels_last)
         self.epoch, self.batch = 0, 0  # both are the next to be done
@@ -318,6 +321,8 @@ def built(plan: Plan) -> nn.Module:
     """The network of a plan as it is trained."""
     spec = plan.network
     network = inference.build(spec["source"], spec.get("options"), spec.get("registry"))
+    if plan.start:
+        network.load_state_dict(plan.start)
     if plan.settings.batch_norm:
         normalise.attach(network)
     return network

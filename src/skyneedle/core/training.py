@@ -30,6 +30,7 @@ from skyneedle.core import normalise
 from skyneedle.core.batches import Examples
 from skyneedle.core.errors import BadSetting
 from skyneedle.core.files import appearing
+from skyneedle.core.inference import weights_digest
 from skyneedle.core.runtime import die_with_workflow, exclusive
 from skyneedle.core.task import Plan, Settings, Task, built, weights_of
 from skyneedle.core.workers import main_hidden
@@ -56,6 +57,7 @@ def fit(
     threads: int | None = None,
     history: str | Path | None = None,
     after_epoch: Callable[[Mapping[str, Any]], None] | None = None,
+    start: nn.Module | None = None,
 ) -> dict[str, Any]:
     """Train a network, or go on where a killed training of the same settings stopped.
 
@@ -80,6 +82,9 @@ def fit(
             ``history.timing.csv`` next to it.
         after_epoch: is told the history's row of the validation set, when the state of the epoch is saved;
             what it raises ends the training, which goes on from there when asked for again.
+        start: a trained network of the same kind, whose weights this one begins with; its averages of batch
+            normalisation stay, since those of few new examples would undo what it learned. None draws
+            weights.
 
     Returns:
         The card.
@@ -97,6 +102,8 @@ def fit(
         "seed": seed,
         "examples": [train.n, validation.n],
     }
+    if start is not None:
+        key["start"] = weights_digest(start)
     plan = Plan(
         network=dict(network),
         train=train,
@@ -110,6 +117,7 @@ def fit(
         metrics=metrics or {},
         threads=threads,
         after_epoch=after_epoch,
+        start=None if start is None else weights_of(start),
     )
     with exclusive(state_dir / "lock"):
         for leftover in state_dir.glob("*.partial"):

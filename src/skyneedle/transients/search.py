@@ -47,6 +47,7 @@ class Search:
         warm_up_trials: trials before the first is pruned.
         warm_up_epochs: epochs of a trial before it may be pruned.
         channels: of all networks.
+        momentum: of batch normalisation of all networks, see ``networks.published``.
         max_validation: examples of the validation split that choose, drawn by id alone; None takes all.
         training: ``core.task.Settings`` and ``max_examples``, as of a network of the configuration.
     """
@@ -60,6 +61,7 @@ class Search:
     warm_up_trials: int = 5
     warm_up_epochs: int = 1
     channels: Sequence[str] = networks.CHANNELS
+    momentum: float = networks.MOMENTUM
     max_validation: int | None = None
 
     def __post_init__(self) -> None:
@@ -167,7 +169,8 @@ def suggest(trial: Trial, search: Search) -> tuple[dict[str, Any], float]:
         block = {"widths": [width] * n_convolutions, "kernel": kernel, "dropout": inner}
         blocks.append(block | ({way: factor} if k < n_reductions else {}))
     rate = trial.suggest_float("learning_rate", search.learning_rate_min, search.learning_rate_max, log=True)
-    return {"blocks": blocks, "channels": list(search.channels), "dropout": outer}, rate
+    options = {"blocks": blocks, "channels": list(search.channels), "dropout": outer}
+    return options | {"momentum": search.momentum}, rate
 
 
 def published_as_trial(name: str, search: Search) -> dict[str, Any]:

@@ -37,6 +37,7 @@ def train(
     *,
     training_split: str | Sequence[str] = "training",
     validation_split: str | Sequence[str] = "validation",
+    start: str | Path | None = None,
     recipe: str,
     scale: str,
     out: str | Path,
@@ -53,6 +54,8 @@ def train(
         split_file: see ``split.write``.
         labels: see ``samples.sample``; validation has labels of the same kind as training.
         training_split, validation_split: names of splits; validation chooses the best epoch and nothing else.
+        start: stem of a trained network of the same kind; this one begins with its weights and scales stamps
+            as it does. None draws weights and measures the scaling on the training set.
         recipe: "corrected", or "faithful": 8-bit values as they are, never turned, learning rate halved every
             ten epochs, weights of the last epoch.
         scale: name of the scale, for the card.
@@ -76,6 +79,7 @@ def train(
         network,
         sample(data, split_file, training_split, labels, n_most),
         sample(data, split_file, validation_split, labels),
+        start=start,
         recipe=recipe,
         scale=scale,
         out=out,
@@ -89,6 +93,7 @@ def fit(
     learnt: Sample,
     validation: Sample,
     *,
+    start: str | Path | None = None,
     recipe: str,
     scale: str,
     out: str | Path,
@@ -101,8 +106,13 @@ def fit(
 
     settings = settings_of(network, recipe)
     channels = takes(inference.build(network["source"], network["options"], REGISTRY), network["source"])
+    begins, card = inference.load(start) if start else (None, {})
     softening = network.get("softening", Scaling.softening)
-    scaling = preprocess.measure(learnt.data, learnt.rows, channels, recipe, softening)
+    scaling = (
+        scaling_of(card)
+        if start
+        else preprocess.measure(learnt.data, learnt.rows, channels, recipe, softening)
+    )
     flips = network.get("flips", recipe == "corrected")
     turns = int(generator(job.seed, "turns").integers(2**31)) if flips else None
     return training.fit(
@@ -129,6 +139,7 @@ def fit(
         fingerprint=fingerprint(learnt, validation, job) + f" {scaling} {turns}",
         metrics={"accuracy": accuracy},
         after_epoch=after_epoch,
+        start=begins,
     )
 
 

@@ -18,18 +18,20 @@ TRAINING = {
     "max_examples": None,
 }
 AUGMENTATION = {"rotation_deg": 45.0, "zoom": [0.9, 1.0], "shear_deg": 15.0}
+STUB = Backbone("test_resnet.r160_in1k", ("fc.",))
+JOB = Job(seed=3, threads=1, device="cpu", provenance={"code": "abc", "settings": "def"})
 
 
 @pytest.fixture
 def stub(monkeypatch) -> str:
     """Name of a small residual network with 384 features, made for 160 pixels."""
-    monkeypatch.setitem(BACKBONES, "stub", Backbone("test_resnet.r160_in1k", ("fc.",)))
+    monkeypatch.setitem(BACKBONES, "stub", STUB)
     return "stub"
 
 
 @pytest.fixture
 def job() -> Job:
-    return Job(seed=3, threads=1, device="cpu", provenance={"code": "abc", "settings": "def"})
+    return JOB
 
 
 def stamps_of(labels: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -1,5 +1,10 @@
 """Embeddings with a direction that tells lenses from others, and what the tests do with them."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 
@@ -86,3 +91,14 @@ def set_of(path, table, visible=True, seed=0):
     stamps = 20 * np.where(is_lens, ring, disc) + rng.normal(size=(len(table), 100, 100))
     store.write(path, {"vis": (0.1 * stamps).astype(np.float32)}, table, {"sky_sigma": [0.1]})
     return path
+
+
+def killed(code, *arguments):
+    """Run code that ends with its own `kill -9` in a process of its own."""
+    path = os.pathsep.join(item for item in sys.path if item)
+    run = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": path},
+        timeout=120,
+    )
+    assert run.returncode == -signal.SIGKILL

@@ -12,6 +12,7 @@ from skyneedle.core.errors import BadSetting, NotADataSet
 from skyneedle.core.store import DataSet
 from skyneedle.transfer import networks, pretrain, trunks
 from tests.unit.transfer.conftest import AUGMENTATION, TRAINING, write_set
+from tests.unit.transfer.small import killed
 
 LABELS = np.arange(80) // 2 % 10  # both stamps of a parent show the same kind
 
@@ -57,29 +58,47 @@ def test_galaxies_teach_a_trunk(stub, job, tmp_path):
     assert out.read_bytes() == before
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from skyneedle.transfer import pretrain
+from skyneedle.transfer.backbones import BACKBONES
+from tests.unit.transfer import conftest, test_pretrain as t
+
+BACKBONES["stub"], read, calls = conftest.STUB, pretrain.Stamps.__call__, []
+
+def dies(self, rows, epoch):
+    calls.append(epoch)
+    if calls.count(1) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read(self, rows, epoch)
+
+pretrain.Stamps.__call__ = dies
+t.make("stub", "galaxies", sys.argv[1], Path(sys.argv[2]), conftest.JOB)
+"""
+
+
+@pytest.mark.slow
 def test_a_killed_pretraining_goes_on(stub, job, tmp_path, monkeypatch):
     shards = write_set(tmp_path / "morphology.h5", LABELS)
     whole, halved = tmp_path / "whole" / "a.safetensors", tmp_path / "halved" / "a.safetensors"
     make(stub, "galaxies", shards, whole, job)
-    read = pretrain.Stamps.__call__
-    calls = []
-
-    def dying(self, rows, epoch):
-        calls.append(epoch)
-        if epoch == 1 and len(calls) < 12:
-            raise KeyboardInterrupt
-        return read(self, rows, epoch)
-
-    monkeypatch.setattr(pretrain.Stamps, "__call__", dying)
-    with pytest.raises(BaseException):  # noqa: B017 Lightning may wrap it
-        make(stub, "galaxies", shards, halved, job)
+    killed(KILLED, shards, halved)
     assert not halved.is_file()
     assert (halved.parent / ".state_a" / "state" / "state.pt").is_file()
-    calls += [0] * 12
-    done_before = len(calls)
+    read, epochs = pretrain.Stamps.__call__, []
+
+    def noted(self, rows, epoch):
+        if self.augmentation is not None:  # what is learned from
+            epochs.append(epoch)
+        return read(self, rows, epoch)
+
+    monkeypatch.setattr(pretrain.Stamps, "__call__", noted)
     make(stub, "galaxies", shards, halved, job)
-    assert 0 not in calls[done_before : done_before + 5]  # the first epoch is not repeated
-    assert halved.read_bytes() == whole.read_bytes()
+    assert set(epochs) == {1}  # the first epoch is not repeated
+    for ending in (".safetensors", ".json"):
+        assert halved.with_suffix(ending).read_bytes() == whole.with_suffix(ending).read_bytes()
+    assert not list(halved.parent.glob(".state*"))
 
 
 def test_no_parent_is_in_training_and_validation(job, tmp_path):

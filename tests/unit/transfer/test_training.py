@@ -12,7 +12,8 @@ from skyneedle.core import inference, metrics
 from skyneedle.core import training as core_training
 from skyneedle.core.errors import OneClassOnly
 from skyneedle.transfer import crossvalidation, training
-from tests.unit.transfer.small import JOB, embed, entry, fold_file, outputs, set_of, table_of
+from skyneedle.transfer.examples import Embeddings
+from tests.unit.transfer.small import JOB, embed, entry, fold_file, killed, outputs, set_of, table_of
 
 AUGMENTATION = {"rotation_deg": 45.0, "zoom": [0.9, 1.0], "shear_deg": 15.0}
 OWN = """
@@ -111,26 +112,64 @@ def test_a_fold_learns_nothing_from_what_it_judges(sets, tmp_path):
     assert (weights[0][1] != weights[1][1]).any()  # the network of the next fold learned from them
 
 
-def test_a_killed_run_repeats_no_finished_fold_and_ends_the_same(sets, trained, tmp_path, monkeypatch):
-    fit, calls = core_training.fit, []
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from skyneedle.core import training
+from skyneedle.transfer.examples import Embeddings
+from tests.unit.transfer import test_training as t
 
-    def dies(*arguments, **options):
-        calls.append(options["out"])
-        if len(calls) == 2:
-            raise KeyboardInterrupt
+fit, drawn, fits = training.fit, Embeddings.drawn, []
+
+def counted(*arguments, **options):
+    fits.append(1)
+    return fit(*arguments, **options)
+
+def dies(self, row, epoch):
+    if (len(fits), epoch) == (2, 5):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return drawn(self, row, epoch)
+
+training.fit, Embeddings.drawn = counted, dies
+files = dict(zip(("hst", "hard", "real"), sys.argv[3:], strict=True))
+t.run((files, sys.argv[2]), Path(sys.argv[1]), t.entry(epochs=12))
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_within_its_fold_and_ends_with_the_same_bytes(
+    sets, trained, tmp_path, monkeypatch
+):
+    files, folds = sets
+    killed(KILLED, tmp_path, folds, *files.values())
+    assert not (tmp_path / "models").exists()
+    assert sorted(path.parent.name for path in (tmp_path / "state").glob("*/done.json")) == ["fold0"]
+    fit, drawn, learned = core_training.fit, Embeddings.drawn, {}
+
+    def counted(*arguments, **options):
+        learned[options["out"].parent.parent.name] = []
         return fit(*arguments, **options)
 
-    monkeypatch.setattr(core_training, "fit", dies)
-    with pytest.raises(KeyboardInterrupt):
-        run(sets, tmp_path, entry(epochs=12))
+    def noted(self, row, epoch):
+        learned[list(learned)[-1]].append(epoch)
+        return drawn(self, row, epoch)
+
+    monkeypatch.setattr(core_training, "fit", counted)
+    monkeypatch.setattr(Embeddings, "drawn", noted)
     run(sets, tmp_path, entry(epochs=12))
-    assert [path.parent.parent.name for path in calls] == ["fold0", "fold1", "fold1", "fold2"]
-    for name in ("hst.parquet", "others.parquet"):
-        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / name), pd.read_parquet(trained[0] / name))
-    for k in range(3):
-        one, other = (f / "models" / f"fold{k}.safetensors" for f in (tmp_path, trained[0]))
-        assert one.read_bytes() == other.read_bytes()
-    assert not (tmp_path / "state").exists()
+    assert list(learned) == ["fold1", "fold2"]  # the first fold is not trained again,
+    assert (min(learned["fold1"]), min(learned["fold2"])) == (5, 0)  # nor are epochs of the second
+    ends = [
+        {path.relative_to(folder): path for path in files_in(folder)} for folder in (tmp_path, trained[0])
+    ]
+    assert ends[0].keys() == ends[1].keys()
+    assert len(ends[0]) == 3 * 2 + 1 + 3  # weights and cards of folds, history, scores and what was trained
+    assert [name for name, path in ends[0].items() if path.read_bytes() != ends[1][name].read_bytes()] == []
+
+
+def files_in(folder):
+    """What a run has left, but for how long it took."""
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != "history.timing.csv"]
 
 
 def test_what_was_finished_with_other_settings_is_not_taken(sets, tmp_path, monkeypatch):

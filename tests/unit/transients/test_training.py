@@ -48,6 +48,22 @@ def predicted(folder, sets, names="testing", labels=None, **options):
 # --- learning
 
 
+def test_a_trained_network_is_trained_further_with_its_own_scaling(sets, trained, tmp_path):
+    folder, card = trained
+    again = training.train(
+        entry(epochs=1, learning_rate=1e-12),
+        *sets,
+        start=folder / "seed0",
+        recipe="corrected",
+        scale="smoke",
+        out=tmp_path / "seed0",
+        state_dir=tmp_path / "state",
+        job=JOB,
+    )
+    assert again["normalisation"] == card["normalisation"]
+    assert again["best_loss"] == pytest.approx(card["best_loss"], rel=1e-4)
+
+
 def test_a_simple_task_is_learned(sets, trained):
     found = predicted(trained[0], sets)
     assert metrics.Ranking(found["label"], found["logit"]).auroc() > 0.95

@@ -1,8 +1,7 @@
 """Every figure of wilde2022 by its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from skyneedle.lenses.figures import architectures, attribution, dreams, images, judging, learning, selection
 
@@ -34,15 +33,3 @@ FIGURES: dict[str, Callable[..., list[Path]]] = {
     "extra_psf_orientation": selection.extra_psf_orientation,
     "extra_unseen_impostors": selection.extra_unseen_impostors,
 }
-
-
-def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Draw one figure.
-
-    Args:
-        name: a key of ``FIGURES``.
-        files: its tables by name, and what no table holds.
-        stem: of the files to write.
-        provenance: for their metadata.
-    """
-    FIGURES[name](**files, stem=stem, provenance=provenance)

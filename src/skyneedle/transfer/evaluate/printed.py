@@ -48,7 +48,10 @@ REALITY = (
     "conditions, and a handful of real stamps, which are a test that nothing is badly wrong, and no more. "
     "Below, the probability of a lens for each real stamp."
 )
-FOLDS = "Each fold is judged by a network that has seen none of its objects; probability of 0.5 for F1."
+FOLDS = (
+    "Each fold is judged by a network that has learned from none of its objects (with recipe faithful: from "
+    "none of its copies, but from others of the same objects); probability of 0.5 for F1."
+)
 
 
 def published(path: str | Path, item: str) -> dict[str, str]:

@@ -1,8 +1,7 @@
 """Every figure of akhazhanov2018 by its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from skyneedle.transfer.figures import architectures, leaks, results, stamps
 
@@ -24,15 +23,3 @@ FIGURES: dict[str, Callable[..., list[Path]]] = {
     "extra_roc": results.extra_roc,
     "extra_sets": stamps.extra_sets,
 }
-
-
-def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Draw one figure.
-
-    Args:
-        name: a key of ``FIGURES``.
-        files: its tables by name, and what no table holds.
-        stem: of the files to write.
-        provenance: for their metadata.
-    """
-    FIGURES[name](**files, stem=stem, provenance=provenance)

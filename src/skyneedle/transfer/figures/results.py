@@ -1,4 +1,4 @@
-"""How all methods do on objects that they have not seen, and on graded candidates."""
+"""How all methods do on what they have not learned from, and on graded candidates."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +55,8 @@ def extra_cross_validation(
             plotting.panel_without_data(axes, "no method was judged")
             continue
         _methods(axes, one, names)
-        axes.set(xlabel=text, xlim=(-0.02 if metric == "f1" else min(0.4, one["value"].min() - 0.03), 1.02))
+        least = min(0.4, one[["value", "low"]].min(axis=None) - 0.03)
+        axes.set(xlabel=text, xlim=(-0.02 if metric == "f1" else least, 1.02))
     if names:
         pair[0].axvline(words.CHANCE, color=plotting.INK, linestyle=":", linewidth=0.9)
         told = judged.fillna("").set_index("network")
@@ -145,7 +146,8 @@ def extra_roc(
     figure = plotting.new(plotting.COLUMN_IN * 1.25, 4.6)
     axes = figure.subplots()
     # Networks that judged some folds only are judged on other stamps.
-    backbones = known[known["mode"].fillna("").ne("") & (known["n_folds"] == known["n_folds"].max())]
+    n_folds = known["n_folds"].max()
+    backbones = known[known["mode"].fillna("").ne("") & (known["n_folds"] == n_folds)]
     best = [str(backbones["pooled_auc"].idxmax())] if len(backbones) else []
     shown = [name for name in [*best, *baselines] if name in set(curves["network"])]
     drawn = curves[curves["network"].isin(shown)]
@@ -155,8 +157,9 @@ def extra_roc(
     for place, name in enumerate(shown):
         one, area = drawn[drawn["network"] == name], known.loc[name]
         ends = f"{area['pooled_auc_low']:.3f} to {area['pooled_auc_high']:.3f}"
-        text = f"{words.method(name)}: {area['pooled_auc']:.3f} ({ends})"
-        look = plotting.series(place) | {"marker": ""}
+        some = f", {area['n_folds']:.0f} of {n_folds:.0f} folds" if area["n_folds"] < n_folds else ""
+        text = f"{words.method(name)}{some}: {area['pooled_auc']:.3f} ({ends})"
+        look = plotting.series(place) | {"markevery": 0.15, "markersize": 3}
         axes.plot(one["false_positive_rate"], one["true_positive_rate"], label=text, **look)
     axes.plot([0, 1], [0, 1], color=plotting.INK, linestyle=":", linewidth=0.9, label="chance: 0.5")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", xlim=(-0.01, 1), ylim=(0, 1.01))

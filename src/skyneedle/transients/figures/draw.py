@@ -1,8 +1,7 @@
 """Every figure of ayyar2022 by its name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from skyneedle.transients.figures import curves, diagrams, histograms, labels, learning, stamps, strata
 
@@ -28,15 +27,3 @@ FIGURES: dict[str, Callable[..., list[Path]]] = {
     "extra_strata": strata.extra_strata,
     "extra_suspects": labels.extra_suspects,
 }
-
-
-def draw(name: str, files: Mapping[str, Any], stem: str | Path, provenance: Mapping[str, Any]) -> None:
-    """Draw one figure.
-
-    Args:
-        name: a key of ``FIGURES``.
-        files: its tables by name, and what no table holds.
-        stem: of the files to write.
-        provenance: for their metadata.
-    """
-    FIGURES[name](**files, stem=stem, provenance=provenance)

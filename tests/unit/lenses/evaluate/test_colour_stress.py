@@ -83,6 +83,6 @@ def test_figure_has_both_panels(tmp_path):
         for quantity in ("recall", "change")
         for shift in (0.0, 1.0)
     ]
-    draw.draw("extra_colour_stress", {"table": pd.DataFrame(rows)}, tmp_path / "f", {})
+    draw.FIGURES["extra_colour_stress"](table=pd.DataFrame(rows), stem=tmp_path / "f", provenance={})
     assert len(pd.read_csv(tmp_path / "f.csv")) == 8
     assert "mine" in (tmp_path / "f.svg").read_text()

@@ -73,7 +73,7 @@ def test_figure_and_metrics_without_any_lens(tmp_path):
     )
     entries = json.loads((tmp_path / "m.json").read_text())
     assert all("not fetched" in entry["reason"] for key, entry in entries.items() if key != "provenance")
-    draw.draw("fig3_known_compounds", {"tiles": tmp_path / "p.parquet"}, tmp_path / "f", {})
+    draw.FIGURES["fig3_known_compounds"](tiles=tmp_path / "p.parquet", stem=tmp_path / "f", provenance={})
     drawn = pd.read_csv(tmp_path / "f.csv")
     assert len(drawn) == 4
     assert drawn["reason"].notna().all()
@@ -82,7 +82,7 @@ def test_figure_and_metrics_without_any_lens(tmp_path):
 def test_figure_of_the_horseshoe(horseshoe, tmp_path):
     table = pd.DataFrame(columns=["network", "id", "name", "turn", "score", "logit"])
     tiles = known.tiles(DataSet(horseshoe / "000.h5"), table)
-    draw.draw("fig3_known_compounds", {"tiles": tiles}, tmp_path / "f", {})
+    draw.FIGURES["fig3_known_compounds"](tiles=tiles, stem=tmp_path / "f", provenance={})
     drawn = pd.read_csv(tmp_path / "f.csv").set_index("name")
     assert drawn.loc["SDSS J1148+1930", "high"] > drawn.loc["SDSS J1148+1930", "low"]
     assert drawn.loc["SL2S J02176-0513", "reason"] == "only a picture is there, and a picture is not data"

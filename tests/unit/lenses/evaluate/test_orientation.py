@@ -64,10 +64,7 @@ def test_files_and_figure(tmp_path):
         out=tmp_path / "m.json",
         n_bootstrap=10,
     )
-    draw.draw(
-        "extra_psf_orientation",
-        {"table": tmp_path / "t.csv", "tiles": tmp_path / "p.parquet"},
-        tmp_path / "figure",
-        {},
+    draw.FIGURES["extra_psf_orientation"](
+        table=tmp_path / "t.csv", tiles=tmp_path / "p.parquet", stem=tmp_path / "figure", provenance={}
     )
     assert pd.read_csv(tmp_path / "figure.csv")["scheme"].tolist() == list(orientation.SCHEMES)

@@ -15,7 +15,7 @@ def test_every_module_is_drawn_with_the_shape_it_has(name, figure, tmp_path):
     network = networks.build(name)
     path = tmp_path / "layers.csv"
     architecture.layers(network).to_csv(path, index=False)
-    draw.draw(figure, {"layers": path}, tmp_path / figure, {})
+    draw.FIGURES[figure](layers=path, stem=tmp_path / figure, provenance={})
     drawn = pd.read_csv(tmp_path / f"{figure}.csv")
     kinds = {"Conv2d": "Conv2D", "MaxPool2d": "MaxPool2D", "Linear": "Dense", "ReLU": "ReLU"}
     leaves = [type(module).__name__ for module in network.modules() if not list(module.children())]

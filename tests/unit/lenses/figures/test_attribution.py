@@ -53,7 +53,7 @@ def tiles(tmp_path_factory):
 
 
 def drawn(name, files, folder):
-    draw.draw(name, files, folder / name, {"seed": 1})
+    draw.FIGURES[name](**files, stem=folder / name, provenance={"seed": 1})
     for ending in ("svg", "pdf"):
         assert (folder / f"{name}.{ending}").stat().st_size > 5000
     words = re.sub(r"<[^>]*>", " ", (folder / f"{name}.svg").read_text())

@@ -40,7 +40,7 @@ def compared(tmp_path_factory):
 
 
 def _drawn(name, files, folder):
-    draw.draw(name, files, folder / name, {"seed": 1})
+    draw.FIGURES[name](**files, stem=folder / name, provenance={"seed": 1})
     for ending in ("svg", "pdf"):
         assert (folder / f"{name}.{ending}").stat().st_size > 5000
     return pd.read_csv(folder / f"{name}.csv")
@@ -79,7 +79,7 @@ def test_recipes_side_by_side(compared, tmp_path):
 
 def test_drawn_again_gives_the_same_bytes(tiles, tmp_path):
     for folder in ("a", "b"):
-        draw.draw("fig2_compound_images", {"tiles": tiles}, tmp_path / folder / "f", {})
+        draw.FIGURES["fig2_compound_images"](tiles=tiles, stem=tmp_path / folder / "f", provenance={})
     for ending in ("svg", "pdf", "csv"):
         first, second = ((tmp_path / folder / f"f.{ending}").read_bytes() for folder in ("a", "b"))
         assert first == second

@@ -13,7 +13,7 @@ METHODS = ["ou66", "ou200", "my_network"]
 
 
 def drawn(name, files, folder):
-    draw.draw(name, files, folder / name, {"seed": 1})
+    draw.FIGURES[name](**files, stem=folder / name, provenance={"seed": 1})
     for ending in ("svg", "pdf"):
         assert (folder / f"{name}.{ending}").stat().st_size > 2000
     return pd.read_csv(folder / f"{name}.csv"), (folder / f"{name}.svg").read_text()

@@ -23,7 +23,7 @@ def history(folder, name, losses, **columns):
 
 def test_the_weights_kept_are_those_of_the_lowest_validation_loss(tmp_path):
     paths = [history(tmp_path, "one", [0.7, 0.5, 0.6], accuracy=0.8), history(tmp_path, "two", [0.4])]
-    draw.draw("fig5_loss", {"histories": paths}, tmp_path / "fig5", {})
+    draw.FIGURES["fig5_loss"](histories=paths, stem=tmp_path / "fig5", provenance={})
     drawn = pd.read_csv(tmp_path / "fig5.csv")
     assert len(drawn) == 2 * 3 + 2 * 1
     kept = drawn[drawn["is_kept"]].set_index(["network", "split"])
@@ -38,6 +38,6 @@ def test_the_weights_kept_are_those_of_the_lowest_validation_loss(tmp_path):
 
 def test_a_history_without_accuracy_says_so_in_its_panel(tmp_path):
     paths = [history(tmp_path, "one", [0.7, 0.5], accuracy=0.8), history(tmp_path, "two", [0.4])]
-    draw.draw("fig4_accuracy", {"histories": paths}, tmp_path / "fig4", {})
+    draw.FIGURES["fig4_accuracy"](histories=paths, stem=tmp_path / "fig4", provenance={})
     assert set(pd.read_csv(tmp_path / "fig4.csv")["network"]) == {"one"}
     assert "no accuracy" in (tmp_path / "fig4.svg").read_text()

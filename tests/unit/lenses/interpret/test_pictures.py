@@ -87,8 +87,8 @@ def test_tables_and_figures_of_a_network(trained, tmp_path, recipe):
     assert len(kernels) == 4
     assert set(kernels["size"]) == ({66} if recipe == "corrected" else {200})
     assert (kernels["sigma_top"] >= 0).all()
-    draw.draw("fig14_kernels_ou66", {"kernels": out["kernels"]}, tmp_path / "fig14", {})
-    draw.draw("fig16_dreams", {"dreams": [out["dreams"]]}, tmp_path / "fig16", {})
+    draw.FIGURES["fig14_kernels_ou66"](kernels=out["kernels"], stem=tmp_path / "fig14", provenance={})
+    draw.FIGURES["fig16_dreams"](dreams=[out["dreams"]], stem=tmp_path / "fig16", provenance={})
     assert len(pd.read_csv(tmp_path / "fig14.csv")) == 4
     drawn = pd.read_csv(tmp_path / "fig16.csv")
     assert len(drawn) == 6
@@ -99,7 +99,7 @@ def test_tables_and_figures_of_a_network(trained, tmp_path, recipe):
 def test_a_set_without_lenses_says_so_in_the_panels(trained, tmp_path):
     out = run(trained, tmp_path, [0, 0, 0])
     assert pd.read_csv(out["summary"])["auroc"].isna().all()
-    draw.draw("fig16_dreams", {"dreams": [out["dreams"]]}, tmp_path / "fig16", {})
+    draw.FIGURES["fig16_dreams"](dreams=[out["dreams"]], stem=tmp_path / "fig16", provenance={})
     assert len(pd.read_csv(tmp_path / "fig16.csv")) == 4
     assert "no data" in (tmp_path / "fig16.svg").read_text()
 

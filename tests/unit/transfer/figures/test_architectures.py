@@ -9,7 +9,7 @@ import pytest
 
 from skyneedle.transfer import architecture
 from skyneedle.transfer.figures import flows
-from skyneedle.transfer.figures.draw import FIGURES, draw
+from skyneedle.transfer.figures.draw import FIGURES
 
 TABLES = {
     "fig3-1_deeplens": "deeplens",
@@ -34,7 +34,7 @@ def test_figures_show_what_their_tables_hold(name, tables, tmp_path):
     assert name in FIGURES
     source = pd.read_csv(tables[TABLES[name]])
     key = "graph" if TABLES[name] in architecture.GRAPHS else "layers"
-    draw(name, {key: tables[TABLES[name]]}, tmp_path / name, {})
+    FIGURES[name](**{key: tables[TABLES[name]]}, stem=tmp_path / name, provenance={})
     assert (tmp_path / f"{name}.svg").stat().st_size > 5000
     assert (tmp_path / f"{name}.pdf").is_file()
     drawn = pd.read_csv(tmp_path / f"{name}.csv")

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skyneedle.transfer.figures.draw import FIGURES, draw
+from skyneedle.transfer.figures.draw import FIGURES
 from tests.unit.transfer.figures import made
 
 NAMES = ("extra_cross_validation", "extra_grades", "extra_leak", "extra_provenance", "extra_roc")
@@ -33,7 +33,7 @@ SHARED = {"low", "high", "fold"}  # what a single fold, a single candidate or a 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_csv_holds_what_is_drawn(name, tables, tmp_path):
     assert name in FIGURES
-    draw(name, tables[name], tmp_path / name, {"commit": "abc123"})
+    FIGURES[name](**tables[name], stem=tmp_path / name, provenance={"commit": "abc123"})
     drawn = pd.read_csv(tmp_path / f"{name}.csv")
     if name in ROWS:
         assert len(drawn) == ROWS[name]
@@ -50,19 +50,28 @@ def test_the_csv_holds_what_is_drawn(name, tables, tmp_path):
 
 
 def test_the_best_pretrained_network_stands_beside_the_baselines(tables, tmp_path):
-    draw("extra_roc", tables["extra_roc"], tmp_path / "roc", {})
+    FIGURES["extra_roc"](**tables["extra_roc"], stem=tmp_path / "roc", provenance={})
     assert set(pd.read_csv(tmp_path / "roc.csv")["network"]) == {"xception", "lensflow", "kpca_trees", "gmm"}
 
 
+def test_the_legend_of_roc_curves_says_where_not_all_folds_were_judged(tables, tmp_path):
+    methods = pd.read_csv(tables["extra_roc"]["methods"])
+    methods.loc[methods["network"] == "gmm", "n_folds"] = 1
+    FIGURES["extra_roc"](**(tables["extra_roc"] | {"methods": methods}), stem=tmp_path / "roc", provenance={})
+    text = (tmp_path / "roc.svg").read_text()
+    assert "Gaussian mixture, 1 of 7 folds: " in text
+    assert "kernel PCA, boosted trees: " in text
+
+
 def test_the_printed_number_is_in_the_leak_figure_as_a_number(tables, tmp_path):
-    draw("extra_leak", tables["extra_leak"], tmp_path / "leak", {})
+    FIGURES["extra_leak"](**tables["extra_leak"], stem=tmp_path / "leak", provenance={})
     assert "printed in the thesis: 0.9984" in (tmp_path / "leak.svg").read_text()
     drawn = pd.read_csv(tmp_path / "leak.csv")
     assert drawn.loc[drawn["protocol"] == "printed", "value"].tolist() == [0.9984]
 
 
 def test_only_networks_beside_the_thesis_have_its_markers(tables, tmp_path):
-    draw("extra_cross_validation", tables["extra_cross_validation"], tmp_path / "cv", {})
+    FIGURES["extra_cross_validation"](**tables["extra_cross_validation"], stem=tmp_path / "cv", provenance={})
     drawn = pd.read_csv(tmp_path / "cv.csv")
     beside = drawn[drawn["what"] == "published"]
     assert set(beside["network"]) == {"xception", "inception", "resnet", "nasnet"}
@@ -86,7 +95,7 @@ def test_a_figure_without_data_says_why(name, tables, tmp_path):
     for key, path in tables[name].items():
         table = (pd.read_parquet if str(path).endswith("parquet") else pd.read_csv)(path)
         given[key] = table[:0] if key in arguments else table
-    draw(name, given, tmp_path / name, {})
+    FIGURES[name](**given, stem=tmp_path / name, provenance={})
     text = (tmp_path / f"{name}.svg").read_text()
     assert "no data" in text
     assert all(word in text for word in said.split())
@@ -94,7 +103,7 @@ def test_a_figure_without_data_says_why(name, tables, tmp_path):
 
 def test_the_same_tables_give_the_same_bytes(tables, tmp_path):
     for folder in ("a", "b"):
-        draw("extra_leak", tables["extra_leak"], tmp_path / folder / "leak", {})
+        FIGURES["extra_leak"](**tables["extra_leak"], stem=tmp_path / folder / "leak", provenance={})
     for ending in ("svg", "pdf", "csv"):
         one, other = ((tmp_path / folder / f"leak.{ending}").read_bytes() for folder in ("a", "b"))
         assert one == other

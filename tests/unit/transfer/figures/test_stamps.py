@@ -69,7 +69,7 @@ def test_tiles_are_what_networks_see(tiles):
     ],
 )
 def test_figures_of_stamps(tiles, tmp_path, name, n):
-    draw.draw(name, {"tiles": tiles[0]}, tmp_path / name, {})
+    draw.FIGURES[name](tiles=tiles[0], stem=tmp_path / name, provenance={})
     drawn = pd.read_csv(tmp_path / f"{name}.csv")
     assert set(drawn.columns) == CSV_COLUMNS
     assert len(drawn) == n
@@ -98,7 +98,7 @@ def test_the_figure_of_lensing(tmp_path):
     principle.write(tmp_path / "rays.csv", tmp_path / "ring.parquet", 1)
     name = "fig2-1_gravitational_lensing"
     files = {"rays": tmp_path / "rays.csv", "ring": tmp_path / "ring.parquet"}
-    draw.draw(name, files, tmp_path / name, {})
+    draw.FIGURES[name](**files, stem=tmp_path / name, provenance={})
     drawn = pd.read_csv(tmp_path / f"{name}.csv")
     rays = pd.read_csv(tmp_path / "rays.csv")
     assert np.allclose(drawn["height_kpc"], rays["height_kpc"])

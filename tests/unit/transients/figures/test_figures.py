@@ -12,7 +12,7 @@ from skyneedle.transients import architecture, networks
 from skyneedle.transients.evaluate import rates
 from skyneedle.transients.evaluate.scored import Scored
 from skyneedle.transients.figures import diagrams
-from skyneedle.transients.figures.draw import FIGURES, draw
+from skyneedle.transients.figures.draw import FIGURES
 from tests.unit.transients.figures import made
 
 
@@ -89,7 +89,7 @@ SHARED = {"fig8_new_labels": {"low", "high"}}  # curves have no interval, the tw
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_csv_holds_what_is_drawn(name, tables, tmp_path):
-    draw(name, tables[name], tmp_path / name, {"commit": "abc123"})
+    FIGURES[name](**tables[name], stem=tmp_path / name, provenance={"commit": "abc123"})
     drawn = pd.read_csv(tmp_path / f"{name}.csv", keep_default_na=False, na_values=[""])
     assert len(drawn) == rows_promised(name, tables[name])
     numbers = drawn.select_dtypes("number").drop(columns=list(SHARED.get(name, ())))
@@ -102,7 +102,7 @@ def test_the_csv_holds_what_is_drawn(name, tables, tmp_path):
 @pytest.mark.parametrize("name", ["fig4_old_labels", "fig11_confusion", "extra_strata"])
 def test_the_same_tables_give_the_same_bytes(name, tables, tmp_path):
     for folder in ("a", "b"):
-        draw(name, tables[name], tmp_path / folder / name, {})
+        FIGURES[name](**tables[name], stem=tmp_path / folder / name, provenance={})
     for ending in ("svg", "pdf", "csv"):
         one, other = ((tmp_path / folder / f"{name}.{ending}").read_bytes() for folder in ("a", "b"))
         assert one == other
@@ -129,7 +129,9 @@ EMPTY = {  # the table without rows: what its panels say
 @pytest.mark.parametrize("name", sorted(EMPTY))
 def test_a_figure_without_data_says_why(name, tables, tmp_path):
     argument, said = EMPTY[name]
-    draw(name, tables[name] | {argument: tables[name][argument].iloc[:0]}, tmp_path / name, {})
+    FIGURES[name](
+        **(tables[name] | {argument: tables[name][argument].iloc[:0]}), stem=tmp_path / name, provenance={}
+    )
     text = (tmp_path / f"{name}.svg").read_text()
     assert "no data" in text
     assert all(word in text for word in said.split())  # lines are wrapped between words
@@ -142,7 +144,7 @@ def test_missed_detections_stand_below_true_non_artifacts(tmp_path):
     scores = np.where(labels == 1, 0.9, 0.1)
     scores[:3], scores[-1] = 0.8, 0.2
     part = Scored(np.arange(30), labels, scores, np.arange(30))
-    draw("fig11_confusion", {"confusion": rates.confusion_table(part)}, tmp_path / "fig11", {})
+    FIGURES["fig11_confusion"](confusion=rates.confusion_table(part), stem=tmp_path / "fig11", provenance={})
     drawn = pd.read_csv(tmp_path / "fig11.csv").set_index(["predicted", "true"])
     assert drawn.loc[("artifact", "non-artifact"), ["n", "share"]].tolist() == [3, 0.3]
     assert drawn.loc[("non-artifact", "artifact"), ["n", "share"]].tolist() == [1, 0.05]
@@ -175,7 +177,7 @@ def test_the_scheme_is_that_of_the_paper():
 
 
 def test_the_network_is_drawn_as_it_is(tables, tmp_path):
-    draw("fig1_network", tables["fig1_network"], tmp_path / "fig1", {})
+    FIGURES["fig1_network"](**tables["fig1_network"], stem=tmp_path / "fig1", provenance={})
     drawn = pd.read_csv(tmp_path / "fig1.csv")
     assert drawn["parameters"].sum() == 265165  # Table 4
     maps = drawn[drawn["type"].isin(["input", "Conv2D", "MaxPool2D"])]
@@ -192,7 +194,7 @@ def test_layers_of_a_padded_convolution_say_where_the_zeros_are():
 
 
 def test_the_stream_is_as_clean_as_what_is_kept_at_the_cut(tables, tmp_path):
-    draw("fig12_ongoing_survey", tables["fig12_ongoing_survey"], tmp_path / "fig12", {})
+    FIGURES["fig12_ongoing_survey"](**tables["fig12_ongoing_survey"], stem=tmp_path / "fig12", provenance={})
     drawn = pd.read_csv(tmp_path / "fig12.csv")
     dots = drawn[drawn["is_cut"] & (drawn["network"] == "retrained")].set_index("quantity_y")
     bars = tables["fig12_ongoing_survey"]["histogram"]
@@ -206,7 +208,7 @@ def test_the_stream_is_as_clean_as_what_is_kept_at_the_cut(tables, tmp_path):
 
 def test_weights_of_the_lowest_validation_loss_are_marked(tables, tmp_path):
     table = tables["fig10_learning_curves"]["curves"]
-    draw("fig10_learning_curves", {"curves": table}, tmp_path / "fig10", {})
+    FIGURES["fig10_learning_curves"](curves=table, stem=tmp_path / "fig10", provenance={})
     drawn = pd.read_csv(tmp_path / "fig10.csv")
     for seed, rows in drawn.groupby("seed"):
         losses = rows[(rows["split"] == "validation") & (rows["quantity"] == "loss")]
@@ -216,11 +218,13 @@ def test_weights_of_the_lowest_validation_loss_are_marked(tables, tmp_path):
 
 def test_a_coarse_curve_of_a_small_survey_still_draws(tmp_path):
     known = made.truth(60)
-    draw("fig4_old_labels", {"curves": made.curves(known)}, tmp_path / "fig4", {})
-    draw("extra_strata", {"strata": made.strata_table(known)}, tmp_path / "strata", {})
-    draw("fig10_learning_curves", {"curves": made.learning(seeds=1, epochs=1)}, tmp_path / "fig10", {})
+    FIGURES["fig4_old_labels"](curves=made.curves(known), stem=tmp_path / "fig4", provenance={})
+    FIGURES["extra_strata"](strata=made.strata_table(known), stem=tmp_path / "strata", provenance={})
+    FIGURES["fig10_learning_curves"](
+        curves=made.learning(seeds=1, epochs=1), stem=tmp_path / "fig10", provenance={}
+    )
     assert len(pd.read_csv(tmp_path / "fig10.csv")) == 4
-    draw("extra_search", {"trials": made.trials().head(1)}, tmp_path / "search", {})
+    FIGURES["extra_search"](trials=made.trials().head(1), stem=tmp_path / "search", provenance={})
     assert len(pd.read_csv(tmp_path / "search.csv")) == 1
 
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from skyneedle.transients.figures import stamps
-from skyneedle.transients.figures.draw import draw
+from skyneedle.transients.figures.draw import FIGURES
 
 SIDE = 51
 
@@ -33,7 +33,7 @@ def tiles(panels):
 )
 def test_every_plane_is_drawn_once(name, panels, tmp_path):
     table = tiles(panels)
-    draw(name, {"tiles": table}, tmp_path / name, {})
+    FIGURES[name](tiles=table, stem=tmp_path / name, provenance={})
     drawn = pd.read_csv(tmp_path / f"{name}.csv")
     assert len(drawn) == 3 * len(table)
     assert not drawn.duplicated(["id", "plane"]).any()
@@ -43,7 +43,7 @@ def test_every_plane_is_drawn_once(name, panels, tmp_path):
 
 
 def test_a_direction_in_which_nothing_changed_says_so(tmp_path):
-    draw("fig6_relabelled", {"tiles": tiles({"to_artifact": 1})}, tmp_path / "fig6", {})
+    FIGURES["fig6_relabelled"](tiles=tiles({"to_artifact": 1}), stem=tmp_path / "fig6", provenance={})
     assert "no data" in (tmp_path / "fig6.svg").read_text()
     assert set(pd.read_csv(tmp_path / "fig6.csv")["panel"]) == {"to_artifact"}
 
