@@ -122,7 +122,7 @@ def main() -> int:
     ids = np.arange(len(stamps))
 
     start = time.process_time()
-    drawn = [preprocess.augmented(stamps, ids, draw, CHANGES, 0) for draw in range(COPIES)]
+    drawn = [preprocess.augmented(stamps, ids, draw, CHANGES, 0, SKY) for draw in range(COPIES)]
     rate = COPIES * len(stamps) / (time.process_time() - start)
     print(f"Augmentation: {rate:.0f} stamps/s of processor time.")
     plain = preprocess.scaled(stamps, SKY)

@@ -141,10 +141,10 @@ class Draws:
     def __init__(self, augmentation: Augmentation, copies: int, seed: int):
         self.augmentation, self.copies, self.seed = augmentation, copies, seed
 
-    def __call__(self, stamps: np.ndarray, ids: np.ndarray) -> Iterator[np.ndarray]:
-        """Copies of stamps (n, 100, 100), one draw after the other."""
+    def __call__(self, stamps: np.ndarray, ids: np.ndarray, sigma: float) -> Iterator[np.ndarray]:
+        """Copies of stamps (n, 100, 100) with a sky of this noise, one draw after the other."""
         for draw in range(self.copies):
-            yield preprocess.augmented(stamps, ids, draw, self.augmentation, self.seed)
+            yield preprocess.augmented(stamps, ids, draw, self.augmentation, self.seed, sigma)
 
 
 def _blocks(
@@ -166,7 +166,7 @@ def _blocks(
     for rows, stamps in progress(data.blocks("vis", BATCH), n_blocks, what):
         block = {"plain": embedded(stamps)}
         if draws.copies:
-            block["copies"] = np.stack([embedded(copy) for copy in draws(stamps, ids[rows])], axis=1)
+            block["copies"] = np.stack([embedded(copy) for copy in draws(stamps, ids[rows], sigma)], axis=1)
         yield block
 
 

@@ -290,7 +290,7 @@ class Stamps:
         for number in np.unique(copy[copy != ITSELF]):
             these = copy == number
             stamps[these] = preprocess.augmented(
-                stamps[these], ids[these], int(number), self.augmentation, self.seed
+                stamps[these], ids[these], int(number), self.augmentation, self.seed, self.sky_sigma
             )
         return stamps
 

@@ -77,7 +77,8 @@ def _augmented(data: DataSet, copies: int, augmentation: Augmentation, seed: int
     for number in random.choice(len(data) * copies, min(N_AUGMENTED, len(data) * copies), replace=False):
         place, copy = divmod(int(number), copies)
         ids = data.table["id"].to_numpy()[[place]]
-        stamp = preprocess.augmented(data.read("vis", [place]), ids, copy, augmentation, seed)[0]
+        sigma = float(data.attributes["sky_sigma"][0])
+        stamp = preprocess.augmented(data.read("vis", [place]), ids, copy, augmentation, seed, sigma)[0]
         rows.append(_tile("augmented", data, place, stamp, copy))
     return rows
 

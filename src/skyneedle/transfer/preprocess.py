@@ -68,31 +68,47 @@ class Augmentation:
 
 
 def augmented(
-    stamps: np.ndarray, ids: Sequence[int] | np.ndarray, draw: int, augmentation: Augmentation, seed: int
+    stamps: np.ndarray,
+    ids: Sequence[int] | np.ndarray,
+    draw: int,
+    augmentation: Augmentation,
+    seed: int,
+    sky_sigma: float,
 ) -> np.ndarray:
     """Rotated, sheared, zoomed and flipped stamps; each depends on its id, the draw and the seed alone.
 
     All four changes are one affine map, so that pixels are interpolated once (bilinear); beyond the edge the
-    stamp is mirrored.
+    stamp is mirrored. Interpolation averages the noise of neighbours away, by half between four pixels; a
+    network that learns from such copies takes stamps as they are for something else. So each pixel gets the
+    variance of the sky that it lost as new noise.
 
     Args:
-        stamps: shape (n, height, width), as recorded: noise is resampled with the rest.
+        stamps: shape (n, height, width), as recorded.
         ids: of the examples, shape (n,).
         draw: number of the copy, or the epoch.
         augmentation: ranges of the changes.
         seed: root seed.
+        sky_sigma: standard deviation of the sky in the unit of the stamps; 0 adds no noise.
 
     Returns:
         The same shape, float32.
 
-    Source: Akhazhanov 2018, Sec. 5.1: rotation, shear, zoom and flips, empty places filled by reflection.
+    Source: Akhazhanov 2018, Sec. 5.1: rotation, shear, zoom and flips; how pixels are interpolated and empty
+        places filled is not said.
     """
     stamps = np.ascontiguousarray(stamps, dtype=np.float32)
     out = np.empty_like(stamps)
     for first in range(0, len(stamps), _BLOCK):
         part = slice(first, first + _BLOCK)
         maps = np.stack([affine(int(one), draw, augmentation, seed) for one in ids[part]])
-        out[part] = _resampled(stamps[part], maps)
+        grid = _grid(stamps.shape[1:], maps)
+        out[part] = _resampled(stamps[part], grid)
+        if sky_sigma > 0:
+            lost = np.sqrt(1 - _kept_variance(grid, stamps.shape[1:]))
+            new = [
+                generator(seed, "noise", int(one), draw).standard_normal(lost.shape[1:]) for one in ids[part]
+            ]
+            out[part] += sky_sigma * lost * np.stack(new)
     return out
 
 
@@ -109,10 +125,12 @@ def affine(example_id: int, draw: int, augmentation: Augmentation, seed: int) ->
     return zoom * rotation @ shearing * flips
 
 
-def _resampled(stamps: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Stamps (n, height, width) under maps (n, 2, 2) from new to old places."""
-    height, width = stamps.shape[1:]
-    # Places from -1 to 1 between the outer edges of the stamp, which is what torch calls unaligned corners.
+def _grid(shape: Sequence[int], maps: np.ndarray) -> torch.Tensor:
+    """Old places (column, row) of all pixels under maps (n, 2, 2), shape (n, height, width, 2).
+
+    They run from -1 to 1 between the outer edges of the stamp, which is what torch calls unaligned corners.
+    """
+    height, width = shape
     columns = (2 * torch.arange(width, dtype=torch.float64) + 1) / width - 1
     rows = (2 * torch.arange(height, dtype=torch.float64) + 1) / height - 1
     sides = torch.tensor([width, height], dtype=torch.float64)
@@ -120,7 +138,23 @@ def _resampled(stamps: np.ndarray, maps: np.ndarray) -> np.ndarray:
     matrix = torch.from_numpy(maps) * ratios
     across = columns[:, None] * matrix[:, None, :, 0]
     along = rows[:, None] * matrix[:, None, :, 1]
-    grid = (across[:, None] + along[:, :, None]).float()
+    return (across[:, None] + along[:, :, None]).float()
+
+
+def _resampled(stamps: np.ndarray, grid: torch.Tensor) -> np.ndarray:
+    """Stamps (n, height, width) at places (n, height, width, 2)."""
     whole = torch.from_numpy(stamps)[:, None]
     moved = grid_sample(whole, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
     return moved[:, 0].numpy()
+
+
+def _kept_variance(grid: torch.Tensor, shape: Sequence[int]) -> np.ndarray:
+    """Sum of the squared weights of the four pixels around each place, shape (n, height, width), 1/4 to 1."""
+    kept = np.ones(grid.shape[:3])
+    for axis, n in enumerate((shape[1], shape[0])):
+        # Pixels from the outer edge, mirrored at both ends; half a pixel from them there is one pixel alone.
+        place = (grid[..., axis].numpy().astype(np.float64) + 1) * n / 2 % (2 * n)
+        place = np.minimum(place, 2 * n - place).clip(0.5, n - 0.5) - 0.5
+        share = place - np.floor(place)
+        kept *= share**2 + (1 - share) ** 2
+    return kept

@@ -132,11 +132,11 @@ class Stamps:
     def __call__(self, rows: np.ndarray, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Input (n, 1, 100, 100), single precision, and label (n,) of some of those ``among``."""
         rows = self.among[rows]
-        stamps = self.data.read("vis", rows)
+        stamps, sigma = self.data.read("vis", rows), sky_sigma(self.data)
         if self.augmentation is not None:
             ids = self.data.table["id"].to_numpy()[rows]
-            stamps = preprocess.augmented(stamps, ids, epoch, self.augmentation, self.seed)
-        images = preprocess.scaled(stamps, sky_sigma(self.data))
+            stamps = preprocess.augmented(stamps, ids, epoch, self.augmentation, self.seed, sigma)
+        images = preprocess.scaled(stamps, sigma)
         return images, self.data.table["label"].to_numpy(dtype=np.int64)[rows]
 
     def divided(self, seed: int) -> tuple[np.ndarray, np.ndarray]:

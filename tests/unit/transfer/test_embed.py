@@ -65,7 +65,7 @@ def test_embeddings_are_those_of_the_network(network, trunk, sets, job, tmp_path
     assert found.shape("copies") == (14, 2, built.n_features)
     assert np.allclose(found.read("plain", slice(None)), embedded(raw), atol=1e-5)
     for draw in range(2):
-        copies = preprocess.augmented(raw, ids, draw, Augmentation(**AUGMENTATION), job.seed)
+        copies = preprocess.augmented(raw, ids, draw, Augmentation(**AUGMENTATION), job.seed, 0.05)
         assert np.allclose(found.read("copies", slice(None))[:, draw], embedded(copies), atol=1e-5)
     assert found.table.equals(stamps.table[["id", "label", "parent_id", "kind"]])
     assert found.attributes["precision"] == "float32"

@@ -170,9 +170,9 @@ def test_stamps_are_augmented_by_id_and_number_and_scaled_like_all_others(tmp_pa
     found = source.inputs(row, copy)
     raw = data.read("vis", row)
     expected = [
-        preprocess.augmented(raw[:1], np.array([4]), 0, AUGMENTATION, 3)[0],
+        preprocess.augmented(raw[:1], np.array([4]), 0, AUGMENTATION, 3, 0.1)[0],
         raw[1],
-        preprocess.augmented(raw[2:], np.array([4]), 2, AUGMENTATION, 3)[0],
+        preprocess.augmented(raw[2:], np.array([4]), 2, AUGMENTATION, 3, 0.1)[0],
     ]
     np.testing.assert_allclose(found, preprocess.scaled(np.stack(expected), 0.1), atol=1e-6)
     assert source.drawn(row, 7).tolist() == [7, 7, 7]

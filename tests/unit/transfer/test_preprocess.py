@@ -59,7 +59,7 @@ def test_the_map_is_that_of_scipy(noise):
     """Bilinear and mirrored at the edge, with a much larger change than the thesis has."""
     wild = Augmentation(180.0, (0.5, 1.0), 40.0)
     ids = np.arange(9)
-    ours = preprocess.augmented(noise, ids, 3, wild, 5)
+    ours = preprocess.augmented(noise, ids, 3, wild, 5, 0.0)
     middle = np.full(2, (N - 1) / 2)
     for stamp, number, found in zip(noise, ids, ours, strict=True):
         matrix = preprocess.affine(int(number), 3, wild, 5)[::-1, ::-1]  # scipy counts rows first
@@ -70,7 +70,7 @@ def test_the_map_is_that_of_scipy(noise):
 
 def test_a_stamp_that_is_not_square(noise):
     wide = noise[:2, :30, :].copy()
-    ours = preprocess.augmented(wide, [0, 1], 0, THESIS, 5)
+    ours = preprocess.augmented(wide, [0, 1], 0, THESIS, 5, 0.0)
     matrix = preprocess.affine(1, 0, THESIS, 5)[::-1, ::-1]
     middle = (np.array(wide.shape[1:]) - 1) / 2
     expected = ndimage.affine_transform(
@@ -82,7 +82,7 @@ def test_a_stamp_that_is_not_square(noise):
 def test_flips_move_a_marked_pixel_to_its_mirror_places():
     marked = np.zeros((32, N, N), np.float32)
     marked[:, 3, 7] = 1
-    moved = preprocess.augmented(marked, np.arange(32), 0, STILL, 1)
+    moved = preprocess.augmented(marked, np.arange(32), 0, STILL, 1, 0.0)
     assert np.allclose(moved.max(axis=(1, 2)), 1, atol=1e-4)
     places = {np.unravel_index(one.argmax(), one.shape) for one in moved}
     assert places == {(3, 7), (N - 4, 7), (3, N - 8), (N - 4, N - 8)}
@@ -91,10 +91,12 @@ def test_flips_move_a_marked_pixel_to_its_mirror_places():
 def test_a_round_object_in_the_middle_stays_round_and_where_it_is():
     y, x = np.indices((N, N)) - (N - 1) / 2
     blob = np.exp(-(x**2 + y**2) / 2 / 5**2).astype(np.float32)
-    turned = preprocess.augmented(blob[None].repeat(5, 0), range(5), 2, Augmentation(180.0, (1, 1), 0), 1)
+    turned = preprocess.augmented(
+        blob[None].repeat(5, 0), range(5), 2, Augmentation(180.0, (1, 1), 0), 1, 0.0
+    )
     within = np.hypot(x, y) < N / 2  # what lies in the corners is mirrored
     assert np.abs(turned - blob)[:, within].max() < 0.01
-    enlarged = preprocess.augmented(blob[None], [0], 2, Augmentation(45.0, (0.8, 0.8), 0), 1)[0]
+    enlarged = preprocess.augmented(blob[None], [0], 2, Augmentation(45.0, (0.8, 0.8), 0), 1, 0.0)[0]
     wider = np.exp(-(x**2 + y**2) / 2 / (5 / 0.8) ** 2)
     assert np.abs(enlarged - wider)[within].max() < 0.01
 
@@ -104,25 +106,38 @@ def test_shear_alone_slants_a_column():
     stamp[0, :, N // 2 - 1 : N // 2 + 1] = 1
     shear = Augmentation(0.0, (1.0, 1.0), 30.0)
     matrix = preprocess.affine(4, 0, shear, 1)
-    moved = preprocess.augmented(stamp, [4], 0, shear, 1)[0]
+    moved = preprocess.augmented(stamp, [4], 0, shear, 1, 0.0)[0]
     middles = (moved * np.arange(N)).sum(axis=1) / moved.sum(axis=1)
     slope = np.polyfit(np.arange(N), middles, 1)[0]
     assert abs(slope) == pytest.approx(abs(matrix[0, 1]), abs=0.01)
     assert 0.02 < abs(slope) < math.sin(math.radians(30))
 
 
+def test_copies_have_the_noise_of_their_stamps_everywhere():
+    """Interpolation halves it between pixels; new noise makes up for it, and does not where there is none."""
+    stamps = np.random.default_rng(2).normal(size=(400, N, N)).astype(np.float32)
+    copies = preprocess.augmented(stamps, np.arange(400), 1, THESIS, 3, 1.0)
+    assert preprocess.augmented(stamps, np.arange(400), 1, THESIS, 3, 0.0).var() < 0.6
+    assert copies.var(axis=0) == pytest.approx(np.ones((N, N)), abs=0.4)  # 400 values a pixel: 0.07
+    for part in (copies[:, :2], copies[:, 15:25, 15:25], copies[:, :, -1:]):
+        assert part.var() == pytest.approx(1, abs=0.02)
+    assert np.abs(preprocess.augmented(stamps, np.arange(400), 1, STILL, 3, 1.0)).mean() == pytest.approx(
+        np.abs(stamps).mean(), rel=1e-3
+    )
+
+
 def test_changes_depend_on_id_and_draw_and_not_on_the_batch(noise):
     ids = np.arange(9)
-    whole = preprocess.augmented(noise, ids, 1, THESIS, 3)
-    assert np.array_equal(preprocess.augmented(noise[4:6], ids[4:6], 1, THESIS, 3), whole[4:6])
-    backwards = preprocess.augmented(noise[::-1], ids[::-1], 1, THESIS, 3)
+    whole = preprocess.augmented(noise, ids, 1, THESIS, 3, 0.5)
+    assert np.array_equal(preprocess.augmented(noise[4:6], ids[4:6], 1, THESIS, 3, 0.5), whole[4:6])
+    backwards = preprocess.augmented(noise[::-1], ids[::-1], 1, THESIS, 3, 0.5)
     assert np.array_equal(backwards[::-1], whole)
-    many = preprocess.augmented(np.tile(noise, (16, 1, 1)), np.tile(ids, 16), 1, THESIS, 3)
+    many = preprocess.augmented(np.tile(noise, (16, 1, 1)), np.tile(ids, 16), 1, THESIS, 3, 0.5)
     assert np.array_equal(many, np.tile(whole, (16, 1, 1)))
     for other in (
-        preprocess.augmented(noise, ids, 2, THESIS, 3),
-        preprocess.augmented(noise, ids + 9, 1, THESIS, 3),
-        preprocess.augmented(noise, ids, 1, THESIS, 4),
+        preprocess.augmented(noise, ids, 2, THESIS, 3, 0.5),
+        preprocess.augmented(noise, ids + 9, 1, THESIS, 3, 0.5),
+        preprocess.augmented(noise, ids, 1, THESIS, 4, 0.5),
     ):
         assert (np.abs(other - whole).max(axis=(1, 2)) > 0.1).all()
     assert not np.shares_memory(whole, noise)
@@ -139,5 +154,5 @@ def test_ranges_are_those_asked_for():
 
 
 def test_no_stamps_are_no_stamps():
-    assert preprocess.augmented(np.empty((0, N, N)), [], 0, THESIS, 1).shape == (0, N, N)
+    assert preprocess.augmented(np.empty((0, N, N)), [], 0, THESIS, 1, 0.0).shape == (0, N, N)
     assert preprocess.scaled(np.empty((0, N, N)), 1.0).shape == (0, 1, N, N)

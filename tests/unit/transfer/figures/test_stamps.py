@@ -54,8 +54,9 @@ def test_tiles_are_what_networks_see(tiles):
     assert 0 <= first["copy"] < 4
     data = gallery.DataSet(tiles[1]["hst"])
     row = int(first["id"]) - 600_000
-    copy = preprocess.augmented(data.read("vis", [row]), [first["id"]], int(first["copy"]), AUGMENTATION, 1)
-    expected = preprocess.scaled(copy, data.attributes["sky_sigma"][0])
+    stamp, sigma = data.read("vis", [row]), data.attributes["sky_sigma"][0]
+    copy = preprocess.augmented(stamp, [first["id"]], int(first["copy"]), AUGMENTATION, 1, sigma)
+    expected = preprocess.scaled(copy, sigma)
     assert np.array_equal(np.asarray(first["seen"]), expected.ravel())
 
 
