@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from skyneedle.core.errors import BadSetting, NotWeights, SourceUnavailable, UnknownNetwork, WeightsMismatch
 from skyneedle.core.files import appearing
+from skyneedle.core.manifest import sha256_of
 from skyneedle.core.task import weights_of
 from skyneedle.transfer.backbones import BACKBONES, Backbone
 
@@ -296,27 +298,28 @@ def cached(source: str) -> Path | None:
     if found.hf_hub_id:
         path = huggingface_hub.try_to_load_from_cache(found.hf_hub_id, HUB_FILE)
     else:
-        path = Path(torch.hub.get_dir()) / "checkpoints" / Path(found.url).name
+        path = _in_torch_cache(found.url)
     return Path(path) if isinstance(path, (str, Path)) and Path(path).is_file() else None
 
 
 def imagenet(source: str) -> nn.Module:
-    """The trunk with the weights learned on ImageNet, from the cache of timm or downloaded and checked by it.
+    """The trunk with the weights learned on ImageNet, from the caches of timm or downloaded into them.
 
-    The environment variable HF_HUB_OFFLINE=1 leaves nothing but that cache.
+    The environment variable HF_HUB_OFFLINE=1 leaves nothing but these caches. A file must be what its name
+    says, see ``check``.
 
     Raises:
         UnknownNetwork: if there is no such backbone.
-        SourceUnavailable: if the weights are neither in the cache nor to be had; says how to supply them.
+        SourceUnavailable: if the weights are neither in a cache nor to be had, or not those that were
+            published; says how to supply them.
     """
     import timm
 
     name = backbone(source).timm
     try:
-        here = cached(source)
-        if here is None:
-            _reach(address(source))  # timm itself would try for most of a minute
-        overlay = {"file": str(here)} if here else None
+        here = cached(source) or _download(source)
+        check(here)  # timm does not
+        overlay = {"file": str(here)}
         return timm.create_model(name, pretrained=True, num_classes=0, pretrained_cfg_overlay=overlay)
     except (
         Exception
@@ -326,6 +329,39 @@ def imagenet(source: str) -> nn.Module:
             f"{source}: the ImageNet weights {name} cannot be had here ({reason}); download "
             f"{address(source)} on a machine with a network and give the path of that file as `weights`."
         ) from None
+
+
+def check(path: Path) -> None:
+    """Hold a file of a cache to the checksum in its name.
+
+    The cache of huggingface_hub names a file by its sha256 and links to it; names of torch end in the first
+    digits of theirs. A name without a checksum says nothing.
+
+    Raises:
+        WeightsMismatch: if the content is another one.
+    """
+    name = path.resolve().name
+    in_name = re.fullmatch(r"([0-9a-f]{64})", name) or re.search(r"-([0-9a-f]{8,})\.", name)
+    if in_name and not (found := sha256_of(path)).startswith(in_name[1]):
+        raise WeightsMismatch(f"sha256 {found[:12]} instead of {in_name[1][:12]}, delete {path}")
+
+
+def _download(source: str) -> Path:
+    """The file of ImageNet weights, fetched into the cache that ``cached`` looks in."""
+    import huggingface_hub
+
+    found = _published(source)
+    _reach(address(source))  # what follows would try for most of a minute
+    if found.hf_hub_id:
+        return Path(huggingface_hub.hf_hub_download(found.hf_hub_id, HUB_FILE))
+    path = _in_torch_cache(found.url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.hub.download_url_to_file(found.url, str(path), progress=False)
+    return path
+
+
+def _in_torch_cache(url: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(url).name
 
 
 def _reach(url: str) -> None:

@@ -1,5 +1,6 @@
 """Weights of trunks: measured statistics, files that are really used, and downloads that fail."""
 
+import hashlib
 import socket
 import time
 from pathlib import Path
@@ -205,10 +206,42 @@ def test_imagenet_weights_are_asked_for_by_name(monkeypatch, tmp_path, refused):
         return nn.Identity()
 
     monkeypatch.setattr(timm, "create_model", create)
+    with pytest.raises(SourceUnavailable, match=r"sha256 e3b0c44298fc instead of 43020ad28, delete .*\.pth"):
+        trunks.imagenet("xception")
+    assert asked == {}
+    monkeypatch.setattr(trunks, "sha256_of", lambda _: "43020ad28" + 55 * "0")
     trunks.imagenet("xception")
     overlay = asked.pop("pretrained_cfg_overlay")
     assert asked == {"name": "legacy_xception.tf_in1k", "pretrained": True, "num_classes": 0}
     assert Path(overlay["file"]) == tmp_path / "checkpoints" / "xception-43020ad28.pth"
+
+
+def test_files_are_held_to_the_checksum_in_their_names(tmp_path):
+    right, wrong = hashlib.sha256(b"weights").hexdigest(), hashlib.sha256(b"others").hexdigest()
+    for name in (f"net-{right[:8]}.pth", "resnet50.safetensors", f"blobs/{right}", f"blobs/{wrong[:40]}"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"weights")
+        trunks.check(path)
+    for name in (f"net-{wrong[:8]}.pth", f"blobs/{wrong}"):
+        (tmp_path / name).write_bytes(b"weights")
+    (tmp_path / "model.safetensors").symlink_to(tmp_path / "blobs" / wrong)
+    for name in (f"net-{wrong[:8]}.pth", "model.safetensors"):
+        with pytest.raises(WeightsMismatch, match=rf"{right[:12]} instead of {wrong[:8]}.*{name}"):
+            trunks.check(tmp_path / name)
+
+
+def test_what_is_downloaded_lies_where_the_cache_is_looked_for(monkeypatch, tmp_path, refused):
+    def fetch(url, path, progress):
+        Path(path).write_text(url)
+
+    monkeypatch.setattr(trunks, "_reach", lambda _: None)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *asked: "/".join(asked))
+    assert str(trunks._download("resnet")) == "timm/resnet50.tv_in1k/model.safetensors"
+    path = trunks._download("xception")
+    assert path == trunks.cached("xception")
+    assert path.read_text() == trunks.address("xception")
 
 
 def test_a_cached_file_needs_no_network(stub, planted, monkeypatch, refused):
