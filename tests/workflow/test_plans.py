@@ -28,6 +28,10 @@ def test_every_scale_plans_under_every_profile(scale, profile, tmp_path):
         ("strain={'recipe': 'fixed'}", "fixed"),
         ("sead=1", "sead"),
         ("strain={'simulate': {'sorce': 'gwosc'}}", "sorce"),
+        (
+            "transfer={'networks': [{'name': 'resnet', 'source': 'resnet', 'weights': 'galaxy'}]}",
+            "weights 'galaxy' of 'resnet' are neither galaxies, random, imagenet nor a file",
+        ),
     ],
 )
 def test_typos_in_the_configuration_fail_before_the_plan(setting, sentence):

@@ -344,6 +344,11 @@ def transfer_trunk(name):
         return []
     if weights in MADE:
         return f"<results>/transfer/trunks/{source}_{weights}.safetensors"
+    if not Path(weights).is_file():
+        raise WorkflowError(
+            f"transfer.networks: weights '{weights}' of '{name}' are neither {', '.join(MADE)} nor a file "
+            "that is there; give the path of one."
+        )
     return weights
 
 

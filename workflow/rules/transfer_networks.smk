@@ -5,6 +5,10 @@ TRANSFER_NETWORKS = [item["name"] for item in TRANSFER["networks"]]
 EMBEDDED = [name for name in TRANSFER_NETWORKS if has_embeddings(name)]
 STAMP_SETS = [name for name in TRANSFER["sets"] if name != "morphology"]
 
+# A file of weights that is not there is told before anything is planned.
+for _name in TRANSFER_NETWORKS:
+    transfer_trunk(_name)
+
 
 rule pretrain_transfer:
     input:
