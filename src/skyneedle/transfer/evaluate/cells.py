@@ -62,13 +62,17 @@ def words(entry: Entry, n_folds: int | None = None) -> str:
             "imagenet": "ImageNet trunk",
         }
         found += [of.get(weights, f"trunk of {weights}"), f"{entry['stem']} stem", entry["mode"]]
+    return ", ".join([*found, *limits(entry, n_folds)])
+
+
+def limits(entry: Entry, n_folds: int | None = None) -> list[str]:
+    """What a method was restricted to, in words; arguments as of ``words``."""
+    found = []
     judged = entry.get("folds")
     if n_folds and judged and judged < n_folds:
         found.append(f"{judged} of {n_folds} folds")
     most = (entry.get("training") or {}).get("max_examples")
-    if most:
-        found.append(f"at most {most} training stamps")
-    return ", ".join(found)
+    return [*found, f"at most {most} training stamps"] if most else found
 
 
 def nearest(entries: Iterable[Entry], source: str, n_folds: int) -> Entry | None:

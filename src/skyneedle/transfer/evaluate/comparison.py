@@ -57,13 +57,18 @@ def compare(
     Returns:
         ``auc_<group>`` of ``GROUPS``; ``DIFFERENCES``, on networks of the same source and folds that all
         judged; large_minus_small, best_minus_classical and best_minus_lensflow; each with its interval, or
-        with the reason for none. What a number is of stands in its note.
+        with the reason for none. What a number is of stands in its note, with what each was restricted to.
     """
     there = [entry for entry in entries if entry["name"] in parts]
-    grouped = groups(there)
+    grouped, told = groups(there), {entry["name"]: _told(entry, n_folds) for entry in there}
+
+    def difference(first: Sequence[str], second: Sequence[str]) -> dict[str, Any]:
+        note = " minus ".join(", ".join(told[name] for name in names) for names in (first, second))
+        return _difference(parts, first, second, note, n_bootstrap, seed)
+
     found = {
         f"auc_{name}": _interval(_chosen(parts, grouped[name]), None, n_bootstrap, seed)
-        | {"definition": text, "note": ", ".join(grouped[name])}
+        | {"definition": text, "note": ", ".join(told[one] for one in grouped[name])}
         if grouped[name]
         else {"value": None, "reason": f"no network of this kind at this scale: {text.split(',')[0]}"}
         for name, text in GROUPS.items()
@@ -72,7 +77,7 @@ def compare(
     for name, (first, second) in DIFFERENCES.items():
         shared = {source[one] for one in grouped[first]} & {source[one] for one in grouped[second]}
         pair = [[one for one in grouped[group] if source[one] in shared] for group in (first, second)]
-        found[name] = _difference(parts, pair[0], pair[1], n_bootstrap, seed)
+        found[name] = difference(*pair)
     nearest = {one: cells.nearest(there, one, n_folds) for one in cells.BACKBONES}
     names = {one: entry["name"] for one, entry in nearest.items() if entry is not None}
     small = [names[one] for one in names if one in cells.SMALL]
@@ -82,11 +87,16 @@ def compare(
     lensflow = [one["name"] for one in there if one["source"] == "lensflow"]
     return found | {
         "n_backbones": {"value": len(names), "definition": "of the six networks, those with a frozen trunk"},
-        "large_minus_small": _difference(parts, large, small, n_bootstrap, seed)
-        | _uneven(there, [*large, *small]),
-        "best_minus_classical": _difference(parts, best, classical, n_bootstrap, seed),
-        "best_minus_lensflow": _difference(parts, best, lensflow, n_bootstrap, seed),
+        "large_minus_small": difference(large, small) | _uneven(there, [*large, *small]),
+        "best_minus_classical": difference(best, classical),
+        "best_minus_lensflow": difference(best, lensflow),
     }
+
+
+def _told(entry: Entry, n_folds: int) -> str:
+    """Name of a method, and what it was restricted to where it was."""
+    limits = cells.limits(entry, n_folds)
+    return f"{entry['name']} ({', '.join(limits)})" if limits else str(entry["name"])
 
 
 def _uneven(entries: Sequence[Entry], names: Sequence[str]) -> dict[str, str]:
@@ -111,13 +121,12 @@ def _highest(parts: Parts, names: Sequence[str]) -> list[str]:
 
 
 def _difference(
-    parts: Parts, first: Sequence[str], second: Sequence[str], n_bootstrap: int, seed: int
+    parts: Parts, first: Sequence[str], second: Sequence[str], note: str, n_bootstrap: int, seed: int
 ) -> dict[str, Any]:
     if not first or not second:
         return {"value": None, "reason": "one of the two was not trained at this scale"}
     # Networks that were judged on some folds only are compared on these.
     shared = sorted(set.intersection(*(set(parts[name].folds) for name in {*first, *second})))
-    note = f"{', '.join(first)} minus {', '.join(second)}"
     if not shared:
         return {"value": None, "reason": f"{note}: no fold was judged by all of them"}
     same = {name: parts[name].chosen(np.isin(parts[name].folds, shared)) for name in {*first, *second}}

@@ -31,7 +31,8 @@ NUMBERS = (
     *("auprc_high", "pooled_auc", "pooled_auc_low", "pooled_auc_high", "n_parents"),
 )
 CROSS_VALIDATION = (
-    "Mean and standard deviation over folds, with 68 % intervals from redrawing parents; with recipe "
+    "Mean and standard deviation over folds, with 68 % intervals from redrawing parents, for the area under "
+    "the precision-recall curve (auprc) from the spread over folds, which one fold has not; with recipe "
     "corrected folds share no parent. Published numbers are of augmented copies that were divided into "
     "folds without regard to what they are copies of, with ImageNet weights and an up-sampling stem. The "
     "published number of parameters is that of the whole ImageNet network with its head; `parameters` is "
@@ -144,7 +145,8 @@ def _cell(value: float, std: float, low: float, high: float) -> str:
     if pd.isna(value):
         return ""
     spread = "" if pd.isna(std) else f" ± {std:.3f}"
-    return f"{value:.3f}{spread} ({low:.3f} to {high:.3f})"
+    ends = "no interval" if pd.isna(low) else f"{low:.3f} to {high:.3f}"
+    return f"{value:.3f}{spread} ({ends})"
 
 
 def by_grade(found: pd.DataFrame, printed: Mapping[str, str]) -> pd.DataFrame:

@@ -107,6 +107,9 @@ def test_conclusions_of_the_thesis_are_numbers_with_intervals(scores):
     pretrained = scored.Folds(parts["resnet"]).mean_auc() - scored.Folds(parts["resnet_random"]).mean_auc()
     assert found["pretrained_minus_random"]["value"] == pytest.approx(pretrained)
     assert found["frozen_minus_full"]["n_folds"] == 1
+    few = "resnet_full (1 of 7 folds, at most 200 training stamps)"
+    assert found["frozen_minus_full"]["note"] == f"resnet minus {few}"
+    assert found["auc_full"]["note"] == few
     assert found["auc_learned"]["value"] is None
     assert "no network of this kind" in found["auc_learned"]["reason"]
     assert "minus kpca_trees" in found["best_minus_classical"]["note"]

@@ -50,6 +50,8 @@ def test_table_5_1_has_a_row_for_each_network_and_each_cell_that_was_not_run(fol
     assert "1 of 7 folds" in full["note"]
     assert table[table["mode"] == "scratch"]["published_auc"].str.contains("about 0.5").all()
     text = (folder / "printed_cross_validation.md").read_text()
+    assert "(no interval)" in text  # one fold has no spread
+    assert "nan" not in text.replace("NasNet", "")
     assert (
         "| Xception | xception | galaxies | fixed | frozen | 7 | 23 M | 20,000,000 (8,000) | 0.9984 |" in text
     )
