@@ -72,7 +72,12 @@ rule deck_transients:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        controls=TRANSIENTS["labels"]["controls"],
+        # The published tool showed nothing but suspects.
+        controls=(
+            0.0
+            if TRANSIENTS["recipe"] == "faithful"
+            else TRANSIENTS["labels"]["controls"]
+        ),
         seed=config["seed"],
         code=code("transients/deck.py"),
     script:

@@ -109,7 +109,7 @@ def shortened(cards: Sequence[str | Path], split: str | Path) -> dict[str, str]:
         n_examples = card.get("training", {}).get("n_examples", n_all)
         if n_examples < n_all:
             found[path.parent.name] = (
-                f"ours learned from {n_examples} of the {n_all} training examples, "
-                f"{card['epochs_trained']} epochs"
+                f"ours learned from {n_examples} of the {n_all} training examples "
+                f"(epochs: {card['epochs_trained']})"
             )
     return found

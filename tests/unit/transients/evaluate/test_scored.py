@@ -62,5 +62,5 @@ def test_networks_that_learned_from_less_say_so(tmp_path):
         cards.append(tmp_path / name / "seed0.json")
         training = {} if n is None else {"n_examples": n}
         cards[-1].write_text(json.dumps({"epochs_trained": 3, "training": training}))
-    words = f"ours learned from 300 of the {n_all} training examples, 3 epochs"
+    words = f"ours learned from 300 of the {n_all} training examples (epochs: 3)"
     assert scored.shortened(cards, split) == {"cnn2": words}
