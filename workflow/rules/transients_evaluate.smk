@@ -20,6 +20,7 @@ if not NO_NEW_LABELS:
 EPOCH = "best" if TRANSIENTS["recipe"] == "faithful" else "last"
 OTHER_EPOCH = f"{MAIN_TRANSIENT}_{EPOCH}_epoch"
 EVERY_SET_BY_ID = TRANSIENTS["recipe"] == "faithful"
+PURE = [MAIN_TRANSIENT, "forest", "peak_snr"]  # of which the scoreboard has purities
 # What stands in the table of all methods: name and scores of each training.
 TABLED = [
     (name, path)
@@ -262,6 +263,7 @@ rule methods_transients:
             [] if EVERY_SET_BY_ID else rules.ablations_transients.output.by_id_split
         ),
         probes=f"{TRANSIENT_METRIC}/phase2_probes.json",
+        judged=[f"{TRANSIENT_METRIC}/phase2_{name}.json" for name in PURE],
     output:
         csv=report(
             "<results>/tables/ayyar2022/extra_methods.csv",
@@ -278,6 +280,7 @@ rule methods_transients:
     threads: 1
     params:
         methods=[name for name, _ in TABLED],
+        judged=PURE,
         main=MAIN_TRANSIENT,
         n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
         code=code("transients/methods.py"),

@@ -12,7 +12,7 @@ from skyneedle.core import scoreboard, tables
 from skyneedle.core.metrics import Interval, interval
 from skyneedle.core.seeds import generator
 from skyneedle.transients.evaluate import comparison, scored
-from skyneedle.transients.evaluate.rates import MDR
+from skyneedle.transients.evaluate.rates import ARTIFACTS_PER_REAL, MDR
 from skyneedle.transients.evaluate.scored import Scored
 from skyneedle.transients.truth import read_truth
 
@@ -52,6 +52,7 @@ def write(
     truth: Sequence[str | Path] = (),
     by_id: tuple[str | Path, str | Path] | None = None,
     probes: str | Path | None = None,
+    judged: Mapping[str, str | Path] | None = None,
     notes: Mapping[str, str] | None = None,
     n_bootstrap: int = 1000,
     provenance: Mapping[str, Any] | None = None,
@@ -63,11 +64,13 @@ def write(
         main: the method that all others are held against.
         split: parquet with id, group and split.
         stem: of the table, without ending; columns ``COLUMNS``.
-        metrics_out: JSON to write: ``<quantity>_<method>`` for each of ``QUANTITIES``.
+        metrics_out: JSON to write: ``<quantity>_<method>`` for each of ``QUANTITIES``, and
+            ``purity_<artifacts to one non-artifact>_<method>`` of the methods ``judged``.
         labels: parquet (id, label) to judge by where there is no truth.
         truth: of the simulator; none for real data.
         by_id: scores of a forest on sets divided by id, and these sets; none where all sets are.
         probes: JSON of ``baseline.write``, for the areas where the template cannot know of the artifacts.
+        judged: JSON of ``rates.choose_and_judge`` for some methods, whose purity becomes a row.
         notes: more that rows of a method have to say.
         n_bootstrap: redraws.
         provenance: stored in the metrics.
@@ -95,6 +98,8 @@ def write(
         for quantity, entry in by_quantity.items()
         if not (quantity == "more_fpr" and name == main)
     }
+    for name, path in (judged or {}).items():
+        entries |= _purities(name, path, "_truth" if truth else "_relabelled", judge)
     tables.write_json(entries | {"provenance": dict(provenance or {})}, metrics_out)
 
 
@@ -140,6 +145,15 @@ def _of_probes(probes: str | Path | None) -> list[dict[str, Any]]:
         for name, entry in measured.items()
         if entry.get("value") is not None
     ]
+
+
+def _purities(name: str, path: str | Path, ending: str, judge: str) -> dict[str, dict[str, Any]]:
+    content = json.loads(Path(path).read_text())
+    return {
+        f"purity_{a}_{name}": content[f"purity_{a}_to_1_testing{ending}"]
+        | {"item": "purity", "quantity": f"{name}: share of non-artifacts in what is kept at {a}:1, {judge}"}
+        for a in ARTIFACTS_PER_REAL
+    }
 
 
 def _words(quantity: str, name: str, main: str, judge: str) -> str:

@@ -31,6 +31,10 @@ def test_every_method_has_a_row_and_a_margin(survey, tmp_path):
     table, split, scores = survey
     mixed = table.assign(split=table["split"].sample(frac=1, random_state=1).to_numpy())
     mixed.to_parquet(tmp_path / "by_id.parquet")
+    settings = {"mdr": 0.05, "n_bootstrap": 20}
+    files = {"point": tmp_path / "point.json", "out": tmp_path / "judged.json"}
+    truth = [tmp_path / "truth.parquet"]
+    rates.choose_and_judge(scores["cnn1"][0], split, **files, settings=settings, truth=truth)
     methods.write(
         scores,
         "cnn1",
@@ -38,7 +42,8 @@ def test_every_method_has_a_row_and_a_margin(survey, tmp_path):
         stem=tmp_path / "extra_methods",
         metrics_out=tmp_path / "m.json",
         labels=tmp_path / "none.parquet",
-        truth=[tmp_path / "truth.parquet"],
+        truth=truth,
+        judged={"cnn1": files["out"]},
         by_id=(scores["forest"][0], tmp_path / "by_id.parquet"),
         probes=tmp_path / "probes.json",
         n_bootstrap=60,
@@ -63,6 +68,9 @@ def test_every_method_has_a_row_and_a_margin(survey, tmp_path):
     assert entries["more_fpr_peak_snr"]["item"] == "methods"
     assert "minus that of forest" in entries["more_fpr_forest_by_id"]["quantity"]
     assert "more_fpr_cnn1" not in entries
+    purity = [entries[f"purity_{a}_cnn1"]["value"] for a in (1, 7, 11, 100)]
+    assert 1 > purity[0] > purity[1] > purity[2] > purity[3] > 0
+    assert entries["purity_11_cnn1"]["item"] == "purity"
     assert "by the truth" in (tmp_path / "extra_methods.md").read_text()
 
 
