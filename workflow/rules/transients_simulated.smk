@@ -99,7 +99,12 @@ rule strata_transients:
         features="<results>/transients/features/des.parquet",
         truth=triplets("des", "truth", "parquet"),
     output:
-        f"{TRANSIENT_TABLE}/strata.csv",
+        report(
+            f"{TRANSIENT_TABLE}/strata.csv",
+            caption="../report/ayyar2022_strata.rst",
+            category="ayyar2022",
+            subcategory="Ours",
+        ),
     log:
         "<logs>/strata_transients.log",
     conda:
