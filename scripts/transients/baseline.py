@@ -12,6 +12,7 @@ with runtime.rule(snakemake) as job:
         asked.labels,
         made,
         metrics,
+        truth=asked.truth,
         n_bootstrap=snakemake.params.n_bootstrap,
         provenance=job.provenance,
     )

@@ -1,7 +1,7 @@
 """Sort candidates into the six categories, for all methods."""
 
 from skyneedle.core import runtime
-from skyneedle.transients.evaluate import categories
+from skyneedle.transients.evaluate import categories, scored
 
 with runtime.rule(snakemake) as job:
     categories.write(
@@ -9,6 +9,7 @@ with runtime.rule(snakemake) as job:
         snakemake.input.split,
         dict(snakemake.output.items()),
         reference=snakemake.params.main,
+        notes=scored.shortened(snakemake.input.cards, snakemake.input.split),
         n_bootstrap=snakemake.params.n_bootstrap,
         provenance=job.provenance,
     )

@@ -9,6 +9,6 @@ with runtime.rule(snakemake) as job:
         snakemake.input.deck,
         snakemake.input.truth,
         reviewers=snakemake.params.reviewers,
-        settings=reviewer.Settings(),
+        settings=reviewer.Settings(shows=snakemake.params.shows),
         seed=job.seed,
     )

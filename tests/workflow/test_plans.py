@@ -56,6 +56,27 @@ def test_scales_never_share_a_file():
     assert not plans["paper"] & plans["laptop"]
 
 
+def test_the_truth_of_transients_is_read_by_rules_that_score_or_stand_in_for_people_alone():
+    options = ["--configfile", "config/smoke.yaml", "--config", "experiments=['transients']"]
+    said = run(*SNAKEMAKE, "--dry-run", "--forceall", *options).stdout
+    jobs = re.findall(r"^rule (\w+):\n    input: (.*)$", said, re.MULTILINE)
+    assert {"train_transients", "folds_transients", "search_transients"} <= {name for name, _ in jobs}
+    readers = {name.removesuffix("_transients") for name, files in jobs if "/transients/truth/" in files}
+    judges = {
+        "anchoring",
+        "baseline",
+        "compare",
+        "curves",
+        "design",
+        "gallery",
+        "judge_pixel_modes",
+        "judge_search",
+    }
+    judges |= {"judge_transients_phase1", "judge_transients_phase2", "methods", "noise", "relabelling"}
+    judges |= {"score_suspects", "strata"}
+    assert readers == judges | {"review", "votes", "noise_labels"}  # people, and who plants wrong labels
+
+
 def arrows(mermaid: str) -> set[tuple[str, str]]:
     """Pairs of rules that an arrow joins; rules of many forms, by their last word, are one."""
     plain = re.sub(r"\[.*?\]", "", mermaid)

@@ -76,6 +76,11 @@ def test_tables_of_transients_have_every_number_printed(smoke):
         assert (table["reproduced"].notna() | table["note"].notna()).all()
     fourth = tables["table4_architectures"]
     assert (fourth["published"] == fourth["reproduced"]).all()
+    learned = tables["table2_categories"].set_index("model")["note"]
+    assert learned["Model 3"].str.contains("ours learned from 64 of the").all()
+    methods = pd.read_csv(smoke / "tables" / "ayyar2022" / "extra_methods.csv")
+    own = {"cnn1_two_images", "cnn1_last_epoch", "forest", "forest_pixels", "forest_by_id", "peak_snr"}
+    assert own | {"cnn1", "cnn2", "cnn3", "cnn4", "position", "template"} == set(methods["method"])
     real = pd.read_csv(smoke / "tables" / "ayyar2022" / "extra_real_stamps.csv")
     # Three networks on ten stamps, and an alert; or the reason why there are none.
     assert real["score"].notna().sum() == 31 or real["note"].str.startswith("not ").all()

@@ -304,6 +304,14 @@ def transient_cards(case):
     )
 
 
+def network_cards(case):
+    """Cards of the first training of every network."""
+    return expand(
+        f"<results>/transients/models/{case}/{{name}}/seed0.json",
+        name=TRANSIENT_NETWORKS,
+    )
+
+
 def judged_methods(case):
     """Methods of a case, with the cut on the peak that needs no training."""
     return [*TRANSIENT_METHODS[case], "peak_snr"]

@@ -16,6 +16,20 @@ TRANSIENT_METHODS = {
 TRANSIENT_VERSIONS = {"given": "<results>/transients/labels/given.parquet"}
 if not NO_NEW_LABELS:
     TRANSIENT_VERSIONS["relabelled"] = "<results>/transients/labels/relabelled.parquet"
+# Weights that the recipe does not judge by.
+EPOCH = "best" if TRANSIENTS["recipe"] == "faithful" else "last"
+OTHER_EPOCH = f"{MAIN_TRANSIENT}_{EPOCH}_epoch"
+EVERY_SET_BY_ID = TRANSIENTS["recipe"] == "faithful"
+PURE = [MAIN_TRANSIENT, "forest", "peak_snr"]  # of which the scoreboard has purities
+# What stands in the table of all methods: name and scores of each training.
+TABLED = [
+    (name, path)
+    for name in TRANSIENT_METHODS["phase2"]
+    for path in all_transient_scores("phase2", name)
+] + [
+    (name, transient_scores("phase2", name))
+    for name in [OTHER_EPOCH, "forest_pixels", "peak_snr", "position", "template"]
+]
 
 
 rule baseline_transients:
@@ -23,6 +37,8 @@ rule baseline_transients:
         shards=triplets("des"),
         split=lambda wildcards: transient_split(wildcards.case),
         labels=lambda wildcards: transient_labels(wildcards.case),
+        # Not for the scores: for how far probes get where a template cannot know of the artifacts.
+        truth=transient_truth(),
     output:
         **{
             name: f"<results>/transients/scores/{{case}}/{name}/seed0.parquet"
@@ -49,10 +65,7 @@ for _case in ["phase1", "phase2"]:
         input:
             **TRANSIENT_VERSIONS,
             scores=[transient_scores(_case, name) for name in judged_methods(_case)],
-            cards=expand(
-                f"<results>/transients/models/{_case}/{{name}}/seed0.json",
-                name=TRANSIENT_NETWORKS,
-            ),
+            cards=network_cards(_case),
             split=transient_split(_case),
             truth=transient_truth(),
         output:
@@ -135,6 +148,7 @@ rule categories_transients:
         scores=[
             transient_scores("phase1", name) for name in TRANSIENT_METHODS["phase1"]
         ],
+        cards=network_cards("phase1"),
         split=transient_split("phase1"),
     output:
         categories=f"{TRANSIENT_TABLE}/phase1_categories.csv",
@@ -184,6 +198,94 @@ rule relabelling_transients:
         code=code("transients/relabelling.py"),
     script:
         "../../scripts/transients/relabelling.py"
+
+
+rule ablations_transients:
+    input:
+        features="<results>/transients/features/des.parquet",
+        split=transient_split("phase2"),
+        labels=transient_labels("phase2"),
+    output:
+        pixels=transient_scores("phase2", "forest_pixels"),
+        by_id=transient_scores("phase2", "forest_by_id"),
+        by_id_split="<results>/transients/splits/phase2_by_id.parquet",
+    log:
+        "<logs>/ablations_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        code=code("transients/ablations.py"),
+    script:
+        "../../scripts/transients/ablations.py"
+
+
+rule predict_other_epoch_transients:
+    input:
+        **{
+            what: f"<results>/transients/models/phase2/{MAIN_TRANSIENT}/seed0{ending}"
+            for what, ending in {
+                "weights": ".safetensors",
+                "last": ".last.safetensors",
+                "card": ".json",
+            }.items()
+        },
+        shards=triplets("des"),
+        split=transient_split("phase2"),
+        labels=transient_labels("phase2"),
+    output:
+        transient_scores("phase2", OTHER_EPOCH),
+    log:
+        "<logs>/predict_other_epoch_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+    params:
+        epoch=EPOCH,
+        code=code("transients/predict_other_epoch.py"),
+    script:
+        "../../scripts/transients/predict_other_epoch.py"
+
+
+rule methods_transients:
+    input:
+        scores=[path for _, path in TABLED],
+        cards=network_cards("phase2"),
+        split=transient_split("phase2"),
+        labels=transient_labels("phase2"),
+        truth=transient_truth(),
+        by_id=[] if EVERY_SET_BY_ID else rules.ablations_transients.output.by_id,
+        by_id_split=(
+            [] if EVERY_SET_BY_ID else rules.ablations_transients.output.by_id_split
+        ),
+        probes=f"{TRANSIENT_METRIC}/phase2_probes.json",
+        judged=[f"{TRANSIENT_METRIC}/phase2_{name}.json" for name in PURE],
+    output:
+        csv=report(
+            "<results>/tables/ayyar2022/extra_methods.csv",
+            caption="../report/ayyar2022_extra_methods.rst",
+            category="ayyar2022",
+            subcategory="Ours",
+        ),
+        md="<results>/tables/ayyar2022/extra_methods.md",
+        metrics=f"{TRANSIENT_METRIC}/methods.json",
+    log:
+        "<logs>/methods_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        methods=[name for name, _ in TABLED],
+        judged=PURE,
+        main=MAIN_TRANSIENT,
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/methods.py"),
+    script:
+        "../../scripts/transients/methods.py"
 
 
 rule learning_transients:
@@ -238,7 +340,9 @@ measure(
 measure(
     [
         f"{TRANSIENT_METRIC}/{name}.json"
-        for name in ["phase2_comparison", "cases", "crossed", "relabelling"]
+        for name in ["phase2_comparison", "methods", "cases", "crossed", "relabelling"]
     ],
     NO_NEW_LABELS,
 )
+if not NO_NEW_LABELS:
+    FIGURES.append(rules.methods_transients.output.csv)

@@ -2,7 +2,12 @@
 
 SUSPECT_RULES = ["out_of_fold", "cleanlab_prune_by_noise_rate"]
 # faithful: the suspects that Model 1 finds in all data, half of which it was trained on.
-REVIEWED = "paper" if TRANSIENTS["recipe"] == "faithful" else "out_of_fold"
+if TRANSIENTS["recipe"] == "faithful":
+    REVIEWED = "paper"
+elif TRANSIENTS["labels"]["forest_suspects"]:
+    REVIEWED = "with_forest"
+else:
+    REVIEWED = "out_of_fold"
 PHASE1_SCORES = f"<results>/transients/scores/phase1/{MAIN_TRANSIENT}/seed0.parquet"
 OUT_OF_FOLD = f"<results>/transients/folds/{MAIN_TRANSIENT}.parquet"
 
@@ -60,6 +65,28 @@ rule suspects_transients:
         "../../scripts/transients/suspects.py"
 
 
+rule forest_folds_transients:
+    input:
+        features="<results>/transients/features/des.parquet",
+        folds=OUT_OF_FOLD,
+        labels="<results>/transients/labels/given.parquet",
+        found="<results>/transients/suspects/out_of_fold.parquet",
+    output:
+        scores="<results>/transients/folds/forest.parquet",
+        out="<results>/transients/suspects/with_forest.parquet",
+    log:
+        "<logs>/forest_folds_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        recipe=TRANSIENTS["recipe"],
+        seed=config["seed"],
+        code=code("transients/forest_folds.py"),
+    script:
+        "../../scripts/transients/forest_folds.py"
+
+
 rule deck_transients:
     input:
         suspects=[f"<results>/transients/suspects/{REVIEWED}.parquet"],
@@ -72,7 +99,12 @@ rule deck_transients:
         "../../envs/skyneedle.yaml"
     threads: 1
     params:
-        controls=TRANSIENTS["labels"]["controls"],
+        # The published tool showed nothing but suspects.
+        controls=(
+            0.0
+            if TRANSIENTS["recipe"] == "faithful"
+            else TRANSIENTS["labels"]["controls"]
+        ),
         seed=config["seed"],
         code=code("transients/deck.py"),
     script:

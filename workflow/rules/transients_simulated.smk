@@ -53,10 +53,33 @@ rule review_transients:
     threads: 1
     params:
         reviewers=TRANSIENTS["labels"]["reviewers"],
+        # The published tool showed labels already turned round, for reviewers to turn back.
+        shows="flipped" if TRANSIENTS["recipe"] == "faithful" else "nothing",
         seed=config["seed"],
         code=code("transients/review.py"),
     script:
         "../../scripts/transients/review.py"
+
+
+rule anchoring_transients:
+    input:
+        deck="<results>/transients/review/deck.parquet",
+        given="<results>/transients/labels/given.parquet",
+        truth=triplets("des", "truth", "parquet"),
+    output:
+        f"{TRANSIENT_METRIC}/anchoring.json",
+    log:
+        "<logs>/anchoring_transients.log",
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        reviewers=TRANSIENTS["labels"]["reviewers"],
+        seed=config["seed"],
+        n_bootstrap=TRANSIENTS["evaluate"]["n_bootstrap"],
+        code=code("transients/anchoring.py"),
+    script:
+        "../../scripts/transients/anchoring.py"
 
 
 # --- where candidates are lost
@@ -76,7 +99,12 @@ rule strata_transients:
         features="<results>/transients/features/des.parquet",
         truth=triplets("des", "truth", "parquet"),
     output:
-        f"{TRANSIENT_TABLE}/strata.csv",
+        report(
+            f"{TRANSIENT_TABLE}/strata.csv",
+            caption="../report/ayyar2022_strata.rst",
+            category="ayyar2022",
+            subcategory="Ours",
+        ),
     log:
         "<logs>/strata_transients.log",
     conda:
@@ -252,7 +280,12 @@ if TRANSIENTS["recipe"] == "corrected":
             split=f"{SWEEP_FOLDER}/split.parquet",
             truth=triplets("des", "truth", "parquet"),
         output:
-            table=f"{TRANSIENT_TABLE}/pixel_modes.csv",
+            table=report(
+                f"{TRANSIENT_TABLE}/pixel_modes.csv",
+                caption="../report/ayyar2022_extra_pixel_modes.rst",
+                category="ayyar2022",
+                subcategory="Ours",
+            ),
             metrics=f"{TRANSIENT_METRIC}/pixel_modes.json",
         log:
             "<logs>/judge_pixel_modes_transients.log",

@@ -156,6 +156,9 @@ measure(
     [f"{TRANSIENT_METRIC}/{name}.json" for name in ["survey", "search"]], NO_NEW_LABELS
 )
 measure(
-    [f"{TRANSIENT_METRIC}/{name}.json" for name in ["suspects", "label_noise"]],
+    [
+        f"{TRANSIENT_METRIC}/{name}.json"
+        for name in ["suspects", "label_noise", "anchoring"]
+    ],
     NO_TRUTH,
 )

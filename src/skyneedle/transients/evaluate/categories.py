@@ -83,6 +83,7 @@ def write(
     reference: str,
     prefix: str = "",
     labels: str | Path | None = None,
+    notes: Mapping[str, str] | None = None,
     n_bootstrap: int = 1000,
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
@@ -98,6 +99,7 @@ def write(
         reference: the method whose misclassified examples the others are asked about.
         prefix: of the keys.
         labels: parquet (id, label) to judge by; the labels of the scores if left out.
+        notes: what every row of a method has to say.
         n_bootstrap: redraws.
         provenance: stored in the metrics.
     """
@@ -131,6 +133,9 @@ def write(
             found[f"{prefix}{name}_{key}"] = metrics.bootstrap(
                 share, part.groups, n_bootstrap, generator(0, key, name)
             )
+    for name, note in (notes or {}).items():
+        own = tuple(f"{prefix}{name}_{what}" for what in ("category", "intermediate", "strong"))
+        found |= {key: entry | {"note": note} for key, entry in found.items() if key.startswith(own)}
     tables.write_json(found | {"provenance": dict(provenance or {})}, out["metrics"])
 
 

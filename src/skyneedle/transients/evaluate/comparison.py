@@ -239,7 +239,7 @@ def write_crossed(
                 for key, paths in trained.items()
             }
             for key, part in parts.items():
-                for metric, entry in _of_seeds(part, n_bootstrap, generator(0, "crossed")).items():
+                for metric, entry in of_seeds(part, n_bootstrap, generator(0, "crossed")).items():
                     rows.append(
                         {"method": method, "trained_with": key, "judged_by": name, "metric": metric} | entry
                     )
@@ -252,8 +252,17 @@ def write_crossed(
     tables.write_json(entries | {"provenance": dict(provenance or {})}, metrics_out)
 
 
-def _of_seeds(parts: Sequence[Scored], n_bootstrap: int, rng: np.random.Generator) -> dict[str, Interval]:
-    """FPR at the MDR and AUC, mean over seeds, with intervals from redrawing groups and seeds."""
+def of_seeds(parts: Sequence[Scored], n_bootstrap: int, rng: np.random.Generator) -> dict[str, Interval]:
+    """FPR at the MDR and AUC of one method, means over its trainings.
+
+    Args:
+        parts: one for each training.
+        n_bootstrap: redraws of groups and of trainings.
+        rng: random stream.
+
+    Returns:
+        ``fpr_at_mdr05`` and ``auc``.
+    """
     ranked = [rates.ranking(part.labels, part.scores) for part in parts]
 
     def measure(weights: np.ndarray, seeds: Sequence[np.ndarray]) -> np.ndarray:

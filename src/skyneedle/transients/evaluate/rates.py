@@ -31,6 +31,7 @@ MDRS = (0.03, 0.04, 0.05)  # of the points that Goldstein et al. published
 ARTIFACTS_PER_REAL = (1, 7, 11, 100)  # balanced; Fig. 12; 19,000 / 1,700 of Sec. 4.6; the sky
 MOST_POINTS = 400  # of a curve that is drawn
 GOLDSTEIN = ((0.03, 0.038), (0.04, 0.024), (0.05, 0.016))  # (MDR, FPR): Goldstein et al. 2015, Fig. 7
+OF_TRAINING = ("n_parameters", "best_epoch", "epochs_trained")  # of a network's card
 DEFINITIONS = {
     "auc": "area under the ROC curve",
     "fpr_at_mdr": "least share of artifacts kept where no more non-artifacts are lost, ties counted against",
@@ -269,6 +270,7 @@ def choose_and_judge(
     labels: Mapping[str, str | Path] | None = None,
     truth: Sequence[str | Path] = (),
     card: Mapping[str, Any] | None = None,
+    note: str = "",
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Choose the threshold on the validation set, then judge the testing set by each version of the labels.
@@ -283,6 +285,7 @@ def choose_and_judge(
         labels: parquet (id, label) by name of the version.
         truth: of the simulator, for the version "truth"; none for real data.
         card: numbers of the training to be shown beside, such as n_parameters and best_epoch.
+        note: what every row with a number of the testing set has to say.
         provenance: stored in both files.
 
     Raises:
@@ -309,7 +312,8 @@ def choose_and_judge(
         if part.labels.min() == part.labels.max():
             raise OneClassOnly(f"{scores}: the testing set has one class only; check the split.")
         judged = judge(part, threshold, settings["n_bootstrap"], generator(0, "judge", ending))
-        found |= {f"{name}_testing{ending}": entry for name, entry in judged.items()}
+        told = {"note": note} if note else {}
+        found |= {f"{name}_testing{ending}": entry | told for name, entry in judged.items()}
     found |= {key: {"value": value} for key, value in (card or {}).items()}
     origin = {"provenance": dict(provenance)} if provenance else {}
     tables.write_json(found | origin, out)

@@ -1,5 +1,6 @@
 """Scores of one set as everything that judges reads them, and the truth to judge by."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -92,3 +93,23 @@ def common(parts: Sequence[Scored]) -> list[Scored]:
             f"{len(shared)} examples are common to all; their labels must be those of one version."
         )
     return same
+
+
+def shortened(cards: Sequence[str | Path], split: str | Path) -> dict[str, str]:
+    """For each network that learned from a part of the training set alone, the sentence that its rows need.
+
+    Args:
+        cards: ``<network>/seed<k>.json``, written by its training.
+        split: parquet with id and split.
+    """
+    n_all = int((pd.read_parquet(split, columns=["split"])["split"] == "training").sum())
+    found = {}
+    for path in map(Path, cards):
+        card = json.loads(path.read_text())
+        n_examples = card.get("training", {}).get("n_examples", n_all)
+        if n_examples < n_all:
+            found[path.parent.name] = (
+                f"ours learned from {n_examples} of the {n_all} training examples "
+                f"(epochs: {card['epochs_trained']})"
+            )
+    return found

@@ -63,8 +63,12 @@ def test_files(tmp_path):
     }
     names = ("categories", "agreement", "histogram")
     out = {name: tmp_path / f"{name}.csv" for name in names} | {"metrics": tmp_path / "m.json"}
-    categories.write(paths, split, out, reference="cnn1", prefix="phase1_", n_bootstrap=20)
+    notes = {"cnn2": "ours learned from a few"}
+    categories.write(paths, split, out, reference="cnn1", prefix="phase1_", notes=notes, n_bootstrap=20)
     found = json.loads(out["metrics"].read_text())
+    told = {key for key, entry in found.items() if "note" in entry}
+    assert told == {key for key in found if key.startswith("phase1_cnn2_")}
+    assert "phase1_cnn2_category6_of_6" in told
     shares = [found[f"phase1_cnn1_category{k}"]["value"] for k in range(1, 7)]
     assert sum(shares) == pytest.approx(1)
     of_one = [found[f"phase1_forest_category{k}_of_1"]["value"] for k in (1, 2, 3)]

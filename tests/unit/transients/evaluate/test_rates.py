@@ -161,7 +161,9 @@ def test_thresholds_come_from_validation_data_alone(tmp_path):
     truth.to_parquet(tmp_path / "truth.parquet")
     settings = {"mdr": 0.05, "n_bootstrap": 20}
     more = {"labels": {"relabelled": tmp_path / "new.parquet"}, "truth": [tmp_path / "truth.parquet"]}
-    rates.choose_and_judge(path, split, **files, settings=settings, **more, card={"n_parameters": 5})
+    rates.choose_and_judge(
+        path, split, **files, settings=settings, **more, card={"n_parameters": 5}, note="few"
+    )
     point, found = (json.loads(files[key].read_text()) for key in ("point", "out"))
     validation = scored.read(path, split, ("validation",))
     assert point["mdr"] <= 0.05
@@ -172,6 +174,7 @@ def test_thresholds_come_from_validation_data_alone(tmp_path):
     assert found["auc_testing_relabelled"]["value"] < found["auc_testing"]["value"]
     assert found["auc_testing_truth"]["value"] == found["auc_testing_relabelled"]["value"]
     assert found["n_parameters"] == {"value": 5}
+    assert {entry["note"] for key, entry in found.items() if "_testing" in key} == {"few"}
     # The testing set does not move the threshold.
     worse = pd.read_parquet(path)
     is_testing = worse["id"].isin(table.loc[table["split"] == "testing", "id"])

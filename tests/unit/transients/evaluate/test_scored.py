@@ -1,5 +1,7 @@
 """Reading scores: order, other labels, and what does not belong together."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,3 +51,16 @@ def test_common_examples(tmp_path):
     assert same[0].ids.tolist() == same[1].ids.tolist() == fewer.ids.tolist()
     with pytest.raises(GridMismatch, match="labels must be those of one version"):
         scored.common([whole, fewer._replace(labels=1 - fewer.labels)])
+
+
+def test_networks_that_learned_from_less_say_so(tmp_path):
+    table, split = made.survey(tmp_path)
+    n_all = int((table["split"] == "training").sum())
+    cards = []
+    for name, n in (("cnn1", n_all), ("cnn2", 300), ("own", None)):
+        (tmp_path / name).mkdir()
+        cards.append(tmp_path / name / "seed0.json")
+        training = {} if n is None else {"n_examples": n}
+        cards[-1].write_text(json.dumps({"epochs_trained": 3, "training": training}))
+    words = f"ours learned from 300 of the {n_all} training examples (epochs: 3)"
+    assert scored.shortened(cards, split) == {"cnn2": words}

@@ -69,7 +69,7 @@ def crossed(known, methods=("cnn1", "forest")):
                 ("truth", "label_true"),
             ):
                 parts = [scored(known, column, worse * METHODS[method], seed) for seed in range(3)]
-                for metric, entry in comparison._of_seeds(parts, 100, np.random.default_rng(0)).items():
+                for metric, entry in comparison.of_seeds(parts, 100, np.random.default_rng(0)).items():
                     names = {"method": method, "trained_with": trained, "judged_by": judged, "metric": metric}
                     rows.append(names | entry)
     return pd.DataFrame(rows)

@@ -253,6 +253,22 @@ def test_the_whole_loop_lowers_the_share_of_wrong_labels(shown, known, tmp_path)
     assert 0 <= found["remaining_error_rate"]["value"] < 0.05
 
 
+def test_ids_that_a_float_cannot_hold_come_through_the_loop(tmp_path):
+    known = planted.truth(400)
+    known["id"] += 2**53 - known["id"].min() + 1  # half of them would be rounded
+    found = suspects.find(planted.scores(known), "paper")
+    assert len(found)
+    shown = deck.build(found["id"], given_of(known), share=0.2, seed=4)
+    log = review(shown, known, PERFECT)
+    for path, write in ((tmp_path / "log.csv", log.to_csv), (tmp_path / "log.parquet", log.to_parquet)):
+        write(path, index=False)
+        table = relabel.relabel(given_of(known), votes.read([path]))
+        assert table["id"].dtype == np.int64
+        assert table["id"].tolist() == known["id"].tolist()
+        assert table.loc[table["is_reviewed"], "id"].isin(shown["id"]).all()
+        assert table["is_reviewed"].sum() == len(shown)
+
+
 def test_controls_tell_how_many_errors_are_left(known):
     """Nothing but controls: their rate is that of the whole set, within the interval's width."""
     rng = np.random.default_rng(0)
