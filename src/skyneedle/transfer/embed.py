@@ -21,7 +21,6 @@ from skyneedle.core.runtime import Job
 from skyneedle.core.store import DataSet
 from skyneedle.transfer import networks, preprocess, trunks
 from skyneedle.transfer.preprocess import Augmentation
-from skyneedle.transfer.pretrain import sky_sigma
 
 BATCH = 32
 COLUMNS = ("id", "label", "parent_id", "kind", "name")  # of the table, those that a set has
@@ -152,7 +151,7 @@ def _blocks(
 ) -> Iterator[dict[str, np.ndarray]]:
     """Consecutive embeddings; one block of nothing from an empty set, so that its arrays are there."""
     ids = data.table["id"].to_numpy()
-    sigma = sky_sigma(data)
+    sigma = preprocess.sky_sigma(data)
 
     def embedded(stamps: np.ndarray) -> np.ndarray:
         return run(torch.from_numpy(preprocess.scaled(stamps, sigma))).numpy()

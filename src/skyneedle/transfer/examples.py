@@ -281,7 +281,7 @@ class Stamps:
     @property
     def sky_sigma(self) -> float:
         """Standard deviation of the sky in a pixel, in the unit of the stamps."""
-        return float(self.data.attributes["sky_sigma"][0])
+        return preprocess.sky_sigma(self.data)
 
     def raw(self, row: np.ndarray, copy: np.ndarray) -> np.ndarray:
         """Stamps or copies of them, in the unit of the set, shape (n, size, size)."""

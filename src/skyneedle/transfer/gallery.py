@@ -77,7 +77,7 @@ def _augmented(data: DataSet, copies: int, augmentation: Augmentation, seed: int
     for number in random.choice(len(data) * copies, min(N_AUGMENTED, len(data) * copies), replace=False):
         place, copy = divmod(int(number), copies)
         ids = data.table["id"].to_numpy()[[place]]
-        sigma = float(data.attributes["sky_sigma"][0])
+        sigma = preprocess.sky_sigma(data)
         stamp = preprocess.augmented(data.read("vis", [place]), ids, copy, augmentation, seed, sigma)[0]
         rows.append(_tile("augmented", data, place, stamp, copy))
     return rows
@@ -85,7 +85,7 @@ def _augmented(data: DataSet, copies: int, augmentation: Augmentation, seed: int
 
 def _tile(panel: str, data: DataSet, place: int, stamp: np.ndarray, copy: int) -> dict[str, Any]:
     row = data.table.iloc[place]
-    sigma = float(data.attributes["sky_sigma"][0])
+    sigma = preprocess.sky_sigma(data)
     return {
         "panel": panel,
         "id": int(row["id"]),

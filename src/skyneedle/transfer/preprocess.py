@@ -10,10 +10,16 @@ from torch.nn.functional import grid_sample
 
 from skyneedle.core.errors import BadSetting, StampHasNaN
 from skyneedle.core.seeds import generator
+from skyneedle.core.store import DataSet
 
 SOFT = 3.0  # standard deviations of the sky up to which the stretch is about linear
 WHITE = 1000.0  # standard deviations of the sky that become 1
 _BLOCK = 64  # stamps that are resampled at a time, so that grids stay small
+
+
+def sky_sigma(data: DataSet) -> float:
+    """Standard deviation of a pixel without light in the one band of a set, electrons/s."""
+    return float(data.attributes["sky_sigma"][0])
 
 
 def scaled(stamps: np.ndarray, sky_sigma: float) -> np.ndarray:

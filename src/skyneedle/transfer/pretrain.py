@@ -132,7 +132,7 @@ class Stamps:
     def __call__(self, rows: np.ndarray, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Input (n, 1, 100, 100), single precision, and label (n,) of some of those ``among``."""
         rows = self.among[rows]
-        stamps, sigma = self.data.read("vis", rows), sky_sigma(self.data)
+        stamps, sigma = self.data.read("vis", rows), preprocess.sky_sigma(self.data)
         if self.augmentation is not None:
             ids = self.data.table["id"].to_numpy()[rows]
             stamps = preprocess.augmented(stamps, ids, epoch, self.augmentation, self.seed, sigma)
@@ -147,11 +147,6 @@ class Stamps:
         chosen = generator(seed, "pretraining", "validation").permutation(unique)[:n_chosen]
         validates = np.isin(parents, chosen)
         return self.among[~validates], self.among[validates]
-
-
-def sky_sigma(data: DataSet) -> float:
-    """Standard deviation of a pixel without light in the one band of a set, electrons/s."""
-    return float(data.attributes["sky_sigma"][0])
 
 
 # --- learned from galaxies
@@ -248,7 +243,7 @@ def random(
     def batches() -> Iterator[torch.Tensor]:
         for k in progress(range(n_batches), n_batches, f"statistics of {source}"):
             stamps = data.read("vis", rows[k * n_batch : (k + 1) * n_batch])
-            yield torch.from_numpy(preprocess.scaled(stamps, sky_sigma(data)))
+            yield torch.from_numpy(preprocess.scaled(stamps, preprocess.sky_sigma(data)))
 
     dtype = inference.PRECISIONS[trunks.RUN_IN[training["precision"]]]
     trunks.estimate_statistics(network, batches(), dtype)

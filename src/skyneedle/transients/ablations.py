@@ -6,7 +6,6 @@ for what the sky shows; and ids drawn one by one put other nights of the same ho
 
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -43,13 +42,15 @@ def write(
     """
     divide_by_id(by_id_split, split, seed)
     for subset, sets, out in (("pixels", split, pixels), ("all", by_id_split, by_id)):
-        with TemporaryDirectory() as folder:
-            stem = Path(folder, Path(out).parent.name, "trained")
-            stem.parent.mkdir()
-            importances = Path(folder, "importances.csv")
-            options: dict[str, Any] = {"recipe": recipe, "seed": seed, "subset": subset, "workers": workers}
-            forest.train(features, sets, labels, stem, importances, provenance=provenance, **options)
-            forest.predict(stem, features, sets, ["testing"], labels, out, provenance)
+        forest.train_and_predict(
+            *(features, sets, labels, out),
+            name=Path(out).parent.name,
+            subset=subset,
+            recipe=recipe,
+            seed=seed,
+            workers=workers,
+            provenance=provenance,
+        )
 
 
 def divide_by_id(out: str | Path, split: str | Path, seed: int) -> None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -305,3 +306,28 @@ def predict(
     )
     attributes = {"network": Path(stem).parent.name, "n_dropped": n_asked - len(table)}
     tables.write_parquet(scores, out, attributes | {"provenance": dict(provenance or {})})
+
+
+def train_and_predict(
+    features: str | Path,
+    split: str | Path,
+    labels: str | Path,
+    out: str | Path,
+    *,
+    name: str = "forest",
+    provenance: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> None:
+    """Train a forest that is not kept, and write its scores of the testing set.
+
+    Args:
+        features, split, labels, provenance, options: see ``train``.
+        out: parquet to write, see ``predict``.
+        name: of the method, stored with the scores.
+    """
+    with TemporaryDirectory() as folder:
+        stem = Path(folder, name, "trained")
+        stem.parent.mkdir()
+        importances = Path(folder, "importances.csv")
+        train(features, split, labels, stem, importances, provenance=provenance, **options)
+        predict(stem, features, split, ["testing"], labels, out, provenance)

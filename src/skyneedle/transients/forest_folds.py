@@ -47,17 +47,12 @@ def write(
     parts = []
     for fold in sorted(held_out["fold"].unique()):
         with TemporaryDirectory() as folder:
-            split, stem, scored = (
-                Path(folder, "split"),
-                Path(folder, "forest", "trained"),
-                Path(folder, "scores"),
-            )
-            stem.parent.mkdir()
+            split, scored = Path(folder, "split"), Path(folder, "scores")
             part = np.where(held_out["fold"] == fold, "testing", "training")
             held_out[["id"]].assign(split=part).to_parquet(split)
-            options: dict[str, Any] = {"recipe": recipe, "seed": seed, "workers": workers}
-            forest.train(features, split, labels, stem, Path(folder, "importances"), **options)
-            forest.predict(stem, features, split, ["testing"], labels, scored)
+            forest.train_and_predict(
+                *(features, split, labels, scored), recipe=recipe, seed=seed, workers=workers
+            )
             parts.append(pd.read_parquet(scored).assign(fold=fold))
     table = pd.concat(parts, ignore_index=True).sort_values("id", ignore_index=True)
     suspects.check_out_of_fold(table, held_out)

@@ -6,7 +6,6 @@ Source of the claim that this tests: Ayyar et al. 2022, Sec. 5.1; ``evaluate.noi
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -105,10 +104,10 @@ def train_forests(
     from skyneedle.transients import forest
 
     for labels, number, out in trainings:
-        with TemporaryDirectory() as folder:
-            trained = Path(folder, "forest", "trained")
-            trained.parent.mkdir()
-            importances = Path(folder, "importances.csv")
-            options: dict[str, Any] = {"recipe": recipe, "seed": seed + number, "workers": workers}
-            forest.train(features, split, labels, trained, importances, provenance=provenance, **options)
-            forest.predict(trained, features, split, ["testing"], labels, out, provenance)
+        forest.train_and_predict(
+            *(features, split, labels, out),
+            recipe=recipe,
+            seed=seed + number,
+            workers=workers,
+            provenance=provenance,
+        )
