@@ -65,11 +65,14 @@ def fig6(curves: Table, stem: str | Path, provenance: Provenance = None) -> list
     Source: Wilde et al. 2022, Fig. 6.
     """
     table = plotting.read(curves)
-    figure = plotting.new(plotting.PAGE_IN, 5.4)
     words = {"training": "training set", "testing": "testing set", "evaluation": "evaluation set"}
     sets = [name for name in words if name in set(table["set"])]
     methods = list(dict.fromkeys(table["method"]))
-    for axes, which in zip(figure.subplots(1, len(sets), squeeze=False)[0], sets, strict=True):
+    # Below the square panels of half a page, a row for their keys: a line a method, one for chance, and a title.
+    panels_in, keys_in = 3.7, 0.15 * (len(methods) + 2)
+    figure = plotting.new(plotting.PAGE_IN, panels_in + keys_in)
+    panels, keys = figure.subplots(2, len(sets), squeeze=False, height_ratios=(panels_in, keys_in))
+    for axes, key, which in zip(panels, keys, sets, strict=True):
         for i, method in enumerate(methods):
             one = table[(table["method"] == method) & (table["set"] == which)]
             if not len(one):
@@ -85,8 +88,10 @@ def fig6(curves: Table, stem: str | Path, provenance: Provenance = None) -> list
         axes.plot([0, 1], [0, 1], color=plotting.PALE, linewidth=0.7, label="chance: 0.5")
         axes.set(xlabel="false positive rate", title=words[which], xlim=(0, 1), ylim=(0, 1.005))
         axes.set_box_aspect(1)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), title="AUROC (68 %)", title_fontsize=6.5)
-    figure.axes[0].set_ylabel("true positive rate")
+        key.axis("off")
+        looked, names = axes.get_legend_handles_labels()
+        key.legend(looked, names, loc="center", title="AUROC (68 %)", title_fontsize=6.5)
+    panels[0].set_ylabel("true positive rate")
     return plotting.save(figure, stem, table, provenance)
 
 

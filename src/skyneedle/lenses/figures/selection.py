@@ -150,7 +150,7 @@ def extra_false_positives(
         )
     n = table.groupby("kind")["n"].max()
     axes.set_xticks(range(len(kinds)), [f"{KINDS[kind]}\n({n[kind]})" for kind in kinds], fontsize=6.5)
-    axes.set(ylabel="false positive rate", ylim=(-0.02, 1.02))
+    axes.set(ylabel="false positive rate", ylim=(-0.05, 1.05))
     axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=len(shown))
     return plotting.save(figure, stem, table, provenance)
 
@@ -168,7 +168,7 @@ def extra_unseen_impostors(without: Table, stem: str | Path, provenance: Provena
         The paths written.
     """
     table = plotting.read(without)
-    figure = plotting.new(plotting.COLUMN_IN, 2.4)
+    figure = plotting.new(plotting.PAGE_IN, 2.8)
     axes = figure.subplots()
     if not len(table):
         reason = "lenses.evaluate.without names no networks, or the training set tells no kinds"
@@ -187,11 +187,9 @@ def extra_unseen_impostors(without: Table, stem: str | Path, provenance: Provena
             label=f"trained {training} them",
             **plotting.series(i, line=False),
         )
-    axes.set_xticks(
-        range(len(kinds)), [KINDS.get(kind, kind).replace(" ", "\n") for kind in kinds], fontsize=6.5
-    )
-    axes.set(ylabel="false positive rate of the kind", ylim=(-0.02, 1.02), xlim=(-0.6, len(kinds) - 0.4))
-    axes.legend()
+    axes.set_xticks(range(len(kinds)), [KINDS.get(kind, kind) for kind in kinds], fontsize=6.5)
+    axes.set(ylabel="false positive rate of the kind", ylim=(-0.05, 1.05), xlim=(-0.6, len(kinds) - 0.4))
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
     return plotting.save(figure, stem, table, provenance)
 
 

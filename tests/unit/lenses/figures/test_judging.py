@@ -38,14 +38,15 @@ def tile(number, panel):
     }
 
 
-def test_roc_names_each_area(tmp_path, random):
+@pytest.mark.parametrize("n_more", [0, 9])
+def test_roc_names_each_area(tmp_path, random, n_more):
     labels = random.integers(0, 2, 400)
     tables = []
-    for i, name in enumerate(METHODS):
+    for i, name in enumerate([*METHODS, *(f"another_{k}" for k in range(n_more))]):
         scored = Scored(labels, random.normal(size=400) + i * labels, np.arange(400))
         tables.append(curves.roc(name, {"training": scored, "testing": scored}, 20, 30))
     table, words = drawn("fig6_roc", {"curves": pd.concat(tables)}, tmp_path)
-    assert table.groupby(["method", "set"]).ngroups == 6
+    assert table.groupby(["method", "set"]).ngroups == 2 * len(tables)
     assert "my_network: " in words
 
 
