@@ -68,7 +68,7 @@ def fig6(curves: Table, stem: str | Path, provenance: Provenance = None) -> list
     words = {"training": "training set", "testing": "testing set", "evaluation": "evaluation set"}
     sets = [name for name in words if name in set(table["set"])]
     methods = list(dict.fromkeys(table["method"]))
-    # Below the square panels of half a page, a row for their keys: a line a method, one for chance, and a title.
+    # Below the square panels, a row for their keys: a line for each method, one for chance, and a title.
     panels_in, keys_in = 3.7, 0.15 * (len(methods) + 2)
     figure = plotting.new(plotting.PAGE_IN, panels_in + keys_in)
     panels, keys = figure.subplots(2, len(sets), squeeze=False, height_ratios=(panels_in, keys_in))
