@@ -29,6 +29,10 @@ def test_every_scale_plans_under_every_profile(scale, profile, tmp_path):
         ("sead=1", "sead"),
         ("strain={'simulate': {'sorce': 'gwosc'}}", "sorce"),
         (
+            "lenses={'sets': {'training': {'n_examples': 200002}}}",
+            "Sets 'training' and 'validation' of simulated lenses both have the id 200000",
+        ),
+        (
             "transfer={'networks': [{'name': 'resnet', 'source': 'resnet', 'weights': 'galaxy'}]}",
             "weights 'galaxy' of 'resnet' are neither galaxies, random, imagenet nor a file",
         ),

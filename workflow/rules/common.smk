@@ -1,6 +1,7 @@
 # What rules ask for: paths, settings of one network, fingerprints. Nothing of the science.
 
 import os
+from itertools import pairwise
 
 from snakemake.exceptions import WorkflowError
 
@@ -120,6 +121,17 @@ def simulated_sets():
         }
     if "transfer" in config["experiments"]:
         sets |= config["transfer"]["sets"]
+    # An id is a scene, whichever set it is in: a shared one would be learned from and judged on.
+    spans = sorted(
+        (item["first_id"], item["first_id"] + item["n_examples"], name)
+        for name, item in sets.items()
+    )
+    for (_, end, name), (start, _, other) in pairwise(spans):
+        if start < end:
+            raise WorkflowError(
+                f"Sets '{name}' and '{other}' of simulated lenses both have the id {start}; "
+                f"give '{other}' a first_id of {end} or more, or '{name}' fewer examples."
+            )
     return sets
 
 

@@ -23,7 +23,7 @@ from skyneedle.lenses.simulate.instruments import Instrument
 from skyneedle.lenses.simulate.populations import POPULATIONS, System
 from skyneedle.lenses.simulate.profiles import centre
 from skyneedle.lenses.simulate.render import LAYERS, Blur, Images, Light, Scene
-from skyneedle.lenses.simulate.settings import COMPOUNDS, CONTENTS, Settings
+from skyneedle.lenses.simulate.settings import COMPOUNDS, CONTENTS, NEGATIVE_KINDS, Settings
 
 _CHUNK = 8  # examples that a worker makes at a time
 _MOST_BYTES = 1 << 30  # of one shard in memory
@@ -139,7 +139,8 @@ def role(example_id: int, settings: Settings, seed: int) -> tuple[str, int]:
         parent, negative = example_id, generator(seed, example_id, "role").uniform() < share
     if not negative:
         return "lens", parent
-    kinds = list(settings.negatives)
+    # In an order of their own: settings that are equal, as those a shard records, must draw the same.
+    kinds = [kind for kind in NEGATIVE_KINDS if kind in settings.negatives]
     weights = np.array([settings.negatives[kind] for kind in kinds], dtype=float)
     picked = generator(seed, example_id, "kind").choice(len(kinds), p=weights / weights.sum())
     return kinds[picked], parent

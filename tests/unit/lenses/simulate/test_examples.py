@@ -125,6 +125,21 @@ def test_shard_rebuilds_from_ids_and_not_from_workers(tmp_path, content, layers)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.h5", "2.h5"]
 
 
+def test_an_impostor_rebuilds_from_the_settings_that_its_shard_records(tmp_path):
+    kinds = {"spiral": 1.0, "elliptical": 4.0, "merger": 1.0, "companions": 2.0}
+    settings = dataclasses.replace(SETTINGS, share_negatives=0.9, negatives=kinds)
+    examples.write_shard(tmp_path / "000.h5", "training", "singles", range(40, 52), settings, 1, 1)
+    data = DataSet(tmp_path)
+    recorded = Settings(**data.attributes["settings"])
+    assert recorded == settings
+    assert list(recorded.negatives) != list(kinds)
+    drawn = [examples.role(int(number), recorded, 1)[0] for number in data.table["id"]]
+    assert drawn == [examples.role(number, settings, 1)[0] for number in range(40, 52)]
+    place = next(i for i, kind in enumerate(drawn) if kind != "lens")
+    alone = examples.example(40 + place, "singles", recorded, 1)
+    assert np.array_equal(data.read("vis", place), alone.images.vis)
+
+
 def test_another_seed_or_id_gives_another_example():
     first = examples.example(5, "singles", SETTINGS, 1).images.vis
     assert not np.array_equal(first, examples.example(5, "singles", SETTINGS, 2).images.vis)
