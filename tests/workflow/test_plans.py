@@ -29,10 +29,6 @@ def test_every_scale_plans_under_every_profile(scale, profile, tmp_path):
         ("sead=1", "sead"),
         ("strain={'simulate': {'sorce': 'gwosc'}}", "sorce"),
         (
-            "lenses={'sets': {'training': {'n_examples': 200002}}}",
-            "Sets 'training' and 'validation' of simulated lenses both have the id 200000",
-        ),
-        (
             "transfer={'networks': [{'name': 'resnet', 'source': 'resnet', 'weights': 'galaxy'}]}",
             "weights 'galaxy' of 'resnet' are neither galaxies, random, imagenet nor a file",
         ),
@@ -42,6 +38,15 @@ def test_typos_in_the_configuration_fail_before_the_plan(setting, sentence):
     done = run(*SNAKEMAKE, "--dry-run", "--config", setting, check=False)
     assert done.returncode != 0
     assert sentence in done.stdout
+    assert "job count" not in done.stdout
+
+
+def test_sets_that_share_ids_are_refused_before_the_plan(tmp_path):
+    overlay = tmp_path / "more.yaml"
+    overlay.write_text("lenses: {sets: {training: {n_examples: 200002}}}\n")
+    done = run(*SNAKEMAKE, "--dry-run", "--configfile", str(overlay), check=False)
+    assert done.returncode != 0
+    assert "Sets 'training' and 'validation' of simulated lenses both have the id 200000" in done.stdout
     assert "job count" not in done.stdout
 
 
