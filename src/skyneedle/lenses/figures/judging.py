@@ -89,8 +89,7 @@ def fig6(curves: Table, stem: str | Path, provenance: Provenance = None) -> list
         axes.set(xlabel="false positive rate", title=words[which], xlim=(0, 1), ylim=(0, 1.005))
         axes.set_box_aspect(1)
         key.axis("off")
-        looked, names = axes.get_legend_handles_labels()
-        key.legend(looked, names, loc="center", title="AUROC (68 %)", title_fontsize=6.5)
+        key.legend(*axes.get_legend_handles_labels(), loc="center", title="AUROC (68 %)", title_fontsize=6.5)
     panels[0].set_ylabel("true positive rate")
     return plotting.save(figure, stem, table, provenance)
 
