@@ -3,7 +3,6 @@
 Column names are those of the challenge's catalogue; definitions are the ones written here.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -51,8 +50,3 @@ def image_truth(blurred: np.ndarray, magnification: float, sky_sigma: float) -> 
 def passes(truth: dict[str, float]) -> bool:
     """Whether one lensed source, described by ``image_truth``, makes a lens."""
     return bool(is_lens(truth["n_source_im"], truth["mag_eff"], truth["n_pix_source"]))
-
-
-def ein_area(theta_e: float) -> float:
-    """Area within the Einstein radius, arcsec^2."""
-    return math.pi * theta_e**2

@@ -29,7 +29,3 @@ def test_pixels_and_images_are_counted():
     assert truth["source_flux"] == pytest.approx(image.sum())
     assert labels.passes(truth)
     assert not labels.passes(truth | {"mag_eff": 1.0})
-
-
-def test_area_of_the_einstein_ring():
-    assert labels.ein_area(2.0) == pytest.approx(12.566, abs=1e-3)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
 from skyneedle.lenses import labels
 from skyneedle.lenses.simulate import colours, cosmology, lensing, populations, render
@@ -58,6 +59,9 @@ def compound(example_id: int, content: str, settings: Settings, blur: Blur, seed
         settings: how.
         blur: point-spread function, which decides with the noise what shows.
         seed: root seed.
+
+    Raises:
+        BadSetting: if the corrected recipe finds no system in ``MOST_ATTEMPTS`` draws.
     """
     instrument = settings.seen_with(content)
     population = POPULATIONS[settings.population]
@@ -69,8 +73,12 @@ def compound(example_id: int, content: str, settings: Settings, blur: Blur, seed
         scene, truth = _corrected(content, population, instrument, random)
         truth |= _image_truth(scene, instrument, blur)
         if truth["two_sets"]:
-            break
-    return Compound(scene, truth, attempt + 1)
+            return Compound(scene, truth, attempt + 1)
+    raise BadSetting(
+        f"Example {example_id}: in {MOST_ATTEMPTS} draws of population '{settings.population}' with "
+        f"instrument '{instrument.name}' source and middle galaxy never both showed as lensed; choose a "
+        "brighter population or a deeper instrument for compound lenses."
+    )
 
 
 # --- corrected
@@ -200,12 +208,10 @@ def _truth(scene: Scene, galaxies: tuple[Galaxy, ...], sigmas: tuple[float, floa
         "sigma_middle_km_s": sigmas[1],
         "x_crit": near.x,
         "y_crit": near.y,
-        "mag_lens": galaxies[0].magnitude,
         "mag_middle": galaxies[1].magnitude,
         "mag_source": galaxies[2].magnitude,
         "r_source": galaxies[2].profile.radius,
-        "lens_colour": float(galaxies[0].colours[-1] * -1),
-        "source_colour": float(galaxies[2].colours[-1] * -1),
+        "source_colour": 0.0 - float(galaxies[2].colours[-1]),
     }
 
 

@@ -9,6 +9,7 @@ HUBBLE = 70.0  # km / s / Mpc
 MATTER = 0.3
 LIGHT_KM_S = 299792.458
 ARCSEC = math.pi / 180 / 3600
+GRAVITY = 4.30091e-9  # Mpc km^2 / s^2 / M_sun
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 
@@ -43,6 +44,19 @@ def einstein_radius(sigma_km_s: float, z_lens: float, z_source: float) -> float:
     """
     ratio = angular_diameter(z_lens, z_source) / angular_diameter(0.0, z_source)
     return 4 * math.pi * (sigma_km_s / LIGHT_KM_S) ** 2 * ratio / ARCSEC
+
+
+def halo_mass(sigma_km_s: float, z: float) -> float:
+    """Mass of an isothermal sphere within the radius in which it is 200 times as dense as critical, M_sun.
+
+    Args:
+        sigma_km_s: velocity dispersion; the circular velocity is sqrt(2) times as large.
+        z: redshift of the halo.
+
+    Source: Mo, Mao & White 1998, Eq. 2.
+    """
+    hubble = HUBBLE * math.sqrt(MATTER * (1 + z) ** 3 + 1 - MATTER)
+    return (math.sqrt(2) * sigma_km_s) ** 3 / (10 * GRAVITY * hubble)
 
 
 def coupling(z_lens: float, z_plane: float, z_source: float) -> float:

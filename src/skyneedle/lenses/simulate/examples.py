@@ -17,29 +17,31 @@ from skyneedle.core.errors import BadSetting
 from skyneedle.core.seeds import generator
 from skyneedle.core.workers import in_order
 from skyneedle.lenses import labels
-from skyneedle.lenses.simulate import morphology, noise, populations, render
+from skyneedle.lenses.simulate import cosmology, morphology, noise, populations, render, truth
 from skyneedle.lenses.simulate.compound import compound, faithful_stretch
 from skyneedle.lenses.simulate.instruments import Instrument
 from skyneedle.lenses.simulate.populations import POPULATIONS, System
-from skyneedle.lenses.simulate.profiles import centre
 from skyneedle.lenses.simulate.render import LAYERS, Blur, Images, Light, Scene
 from skyneedle.lenses.simulate.settings import COMPOUNDS, CONTENTS, NEGATIVE_KINDS, Settings
 
 _CHUNK = 8  # examples that a worker makes at a time
 _MOST_BYTES = 1 << 30  # of one shard in memory
 
-# Columns of every set, in this order; magnitudes are of the first band, colours of it minus the last.
-# Names of the challenge catalogue where it has the quantity: x_crit and y_crit (arcsec from the middle),
-# mag_source (unlensed), ein_area (arcsec^2), n_gal_5 (companions within 5 arcsec), n_sources.
+# Columns of every set, in this order; magnitudes are of the first band, colours of it minus the last, areas
+# in arcsec^2. Names of the challenge's catalogue where it has the quantity: x_crit and y_crit (arcsec from
+# the middle), mag_source (unlensed), color_diff (lens minus source); those of ``truth`` are explained there.
+# Its source_ID and star_mass are not here: sources come from no catalogue, and no stars are counted.
 COLUMNS = (
     *("id", "label", "kind", "parent_id", "z_lens", "z_middle", "z_source", "theta_e", "theta_e_middle"),
-    *("ein_area", "sigma_km_s", "sigma_middle_km_s", "x_crit", "y_crit", "mag_lens", "mag_middle"),
+    *("ein_area", "n_crit", "crit_area", "halo_mass", "sigma_km_s", "sigma_middle_km_s"),
+    *("x_crit", "y_crit", "mag_lens", "mag_middle"),
     *("mag_source", "r_source", "n_pix_source", "n_source_im", "mag_eff", "source_flux"),
     *("n_pix_source_middle", "n_source_im_middle", "mag_eff_middle", "source_flux_middle", "two_sets"),
-    *("lens_flux", "lens_colour", "source_colour", "n_gal_3", "n_gal_5", "n_gal_10", "n_sources"),
-    *("roll_rad", "attempts"),
+    *("n_pix_lens", "lens_flux", "sb_contrast", "lens_colour", "source_colour", "color_diff"),
+    *("n_gal_3", "n_gal_5", "n_gal_10", "n_sources", "roll_rad", "attempts"),
 )
 _COUNTS = (
+    "n_crit",
     "n_pix_source",
     "n_source_im",
     "n_pix_source_middle",
@@ -91,9 +93,9 @@ def example(
     else:
         drawn_as = _morphology if content == "morphology" else role
         scene, row = _single(example_id, *drawn_as(example_id, settings, seed), settings, instrument, seed)
-    layers, lensed = render.render(scene, instrument, blur, separate=with_layers)
+    layers, patches = render.render(scene, instrument, blur, separate=with_layers)
     if content == "singles":
-        row |= _source_truth(scene, layers, lensed, instrument)
+        row |= _source_truth(scene, layers, patches, instrument)
         row["kind"] = "failed_lens" if row["kind"] == "lens" and not row["label"] else row["kind"]
     elif content == "morphology":
         row["label"] = morphology.KINDS.index(row["kind"])
@@ -102,8 +104,11 @@ def example(
     images = noise.observe(noise.total(layers), instrument, generator(seed, example_id, "noise"))
     if content in COMPOUNDS and settings.recipe == "faithful":
         images = Images(*map(faithful_stretch, images))
-    row |= {"id": example_id, "roll_rad": blur.roll_rad} | _around(scene)
-    row["ein_area"] = labels.ein_area(row.get("theta_e", math.nan))
+    row |= {"id": example_id, "roll_rad": blur.roll_rad}
+    row |= truth.of_middle(scene, patches, layers["source"].vis, instrument)
+    row |= truth.of_mass(scene, instrument) | truth.of_surroundings(scene)
+    row["halo_mass"] = cosmology.halo_mass(row["sigma_km_s"], row["z_lens"])
+    row["color_diff"] = row["lens_colour"] - row.get("source_colour", math.nan)
     return Example(images, _completed(row), layers if with_layers else {})
 
 
@@ -164,9 +169,6 @@ def _single(
         "sigma_km_s": drawn.sigma_km_s,
         "x_crit": drawn.lens.x,
         "y_crit": drawn.lens.y,
-        "mag_lens": drawn.deflector.magnitude,
-        "lens_flux": float(drawn.deflector.flux[0]),
-        "lens_colour": -float(drawn.deflector.colours[-1]),
     }
     if kind != "lens":
         lensed = render.draw(scene.lights[1], scene, render.grid(instrument)).light.sum(dtype=float)
@@ -178,7 +180,7 @@ def _single(
         "theta_e": drawn.lens.theta_e,
         "mag_source": drawn.source.magnitude,
         "r_source": drawn.source.profile.radius,
-        "source_colour": -float(drawn.source.colours[-1]),
+        "source_colour": 0.0 - float(drawn.source.colours[-1]),
     }
 
 
@@ -192,22 +194,13 @@ def _lensing_scene(drawn: System) -> Scene:
 
 
 def _source_truth(
-    scene: Scene, layers: Mapping[str, Images], lensed: Mapping[int, render.Patch], instrument: Instrument
+    scene: Scene, layers: Mapping[str, Images], patches: list[render.Patch], instrument: Instrument
 ) -> dict[str, Any]:
-    if not lensed:
+    if not scene.lenses:
         return {"label": 0, "n_pix_source": 0, "n_source_im": 0, "source_flux": 0.0}
-    magnification = float(lensed[1].light.sum(dtype=float))
-    truth = labels.image_truth(layers["source"].vis, magnification, instrument.bands[0].sky_sigma)
-    return truth | {"label": int(labels.passes(truth))}
-
-
-def _around(scene: Scene) -> dict[str, int]:
-    """How many companions there are, and how many galaxies shine through a lens."""
-    x, y = centre(scene.lights[0].profile)
-    beside = [centre(light.profile) for light in scene.lights if light.layer == "rest"]
-    distances = np.array([math.hypot(one[0] - x, one[1] - y) for one in beside])
-    within = {f"n_gal_{radius}": int((distances < radius).sum()) for radius in (3, 5, 10)}
-    return within | {"n_sources": sum(light.plane > 0 for light in scene.lights)}
+    magnification = float(patches[1].light.sum(dtype=float))
+    found = labels.image_truth(layers["source"].vis, magnification, instrument.bands[0].sky_sigma)
+    return found | {"label": int(labels.passes(found))}
 
 
 def _completed(row: Mapping[str, Any]) -> dict[str, Any]:

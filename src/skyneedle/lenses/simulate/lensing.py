@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage
 
 from skyneedle.core.errors import BadSetting
 from skyneedle.lenses.simulate import cosmology
@@ -106,6 +107,51 @@ def trace(
             on_x, on_y = on_x - part * ax, on_y - part * ay
         positions.append((on_x, on_y))
     return positions or [(x, y)]
+
+
+def critical_curves(
+    lenses: Sequence[Lens], z_source: float, half_arcsec: float, step_arcsec: float = 0.1
+) -> tuple[int, float]:
+    """How many critical curves there are around deflectors for the source plane, and the area in them.
+
+    Curves at the very centre of a singular deflector have no extent and are not counted, nor is what lies in
+    another curve.
+
+    Args:
+        lenses: as of ``trace``.
+        z_source: likewise.
+        half_arcsec: several deflectors are looked at on a square grid of this half width, whose middle is
+            that of the field.
+        step_arcsec: of the grid; curves that enclose less than a cell may be missed. One deflector needs no
+            grid: its curve is known in closed form.
+
+    Returns:
+        Number of outermost curves, and the area in them, arcsec^2.
+    """
+    if len(lenses) == 1:
+        return 1, _critical_area(lenses[0])
+    n = 2 * math.ceil(half_arcsec / step_arcsec) + 1
+    axis = (np.arange(n) - n // 2) * step_arcsec
+    on_x, on_y = trace(lenses, z_source, *np.meshgrid(axis, axis))[-1]
+    (xy, xx), (yy, yx) = np.gradient(on_x, step_arcsec), np.gradient(on_y, step_arcsec)
+    inside = ndimage.binary_fill_holes(xx * yy - xy * yx < 0)
+    return int(ndimage.label(inside, structure=np.ones((3, 3)))[1]), float(inside.sum() * step_arcsec**2)
+
+
+def _critical_area(lens: Lens) -> float:
+    """Area in the critical curve of one deflector, arcsec^2.
+
+    With convergence kappa at position angle a, the determinant of the magnification matrix is
+    1 - |g|^2 - 2 kappa (1 - Re(g exp(-2 i a))), g the shear: isothermal shear is as large as kappa. As kappa
+    falls with 1 / r along each angle, its zero gives r in closed form. Without shear the area is that of the
+    ellipse, pi theta_e^2.
+    """
+    angle = (np.arange(720) + 0.5) * math.pi / 360
+    cos, sin = np.cos(angle - lens.phi), np.sin(angle - lens.phi)
+    along_shear = lens.gamma1 * np.cos(2 * angle) + lens.gamma2 * np.sin(2 * angle)
+    rest = 1 - lens.gamma1**2 - lens.gamma2**2
+    radius = lens.theta_e * (1 - along_shear) / (rest * np.sqrt(lens.q * cos**2 + sin**2 / lens.q))
+    return float(math.pi * np.mean(radius**2))
 
 
 def rescaled(lens: Lens, z_given: float, z_source: float) -> Lens:

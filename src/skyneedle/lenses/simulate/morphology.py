@@ -58,7 +58,7 @@ def _double_star(
     )
     return (
         Light(_point(system.lens.x, system.lens.y), (1 - share) * flux, "lens"),
-        Light(second, share * flux, "rest"),
+        Light(second, share * flux, "rest", part=True),
     )
 
 
@@ -93,7 +93,7 @@ def _irregular(
             float(random.uniform(0.4, 1.0)),
             float(phi),
         )
-        found.append(Light(clump, part * share * flux, "rest"))
+        found.append(Light(clump, part * share * flux, "rest", part=True))
     return tuple(found)
 
 

@@ -80,7 +80,7 @@ def _spiral(
     )
     return (
         Light(bulge, (1 - share) * flux * ratios(system.deflector.colours, instrument), "lens"),
-        Light(arms, share * flux * disc_ratios(system, instrument, random), "rest"),
+        Light(arms, share * flux * disc_ratios(system, instrument, random), "rest", part=True),
     )
 
 
@@ -100,7 +100,10 @@ def _ring_galaxy(
         clumps=float(random.uniform(0, 0.6)),
         phase=float(random.uniform(0, 2 * math.pi)),
     )
-    return (Light(system.deflector.profile, system.deflector.flux, "lens"), Light(ring, lensed_flux, "rest"))
+    return (
+        Light(system.deflector.profile, system.deflector.flux, "lens"),
+        Light(ring, lensed_flux, "rest", part=True),
+    )
 
 
 def _merger(
@@ -131,7 +134,7 @@ def _merger(
     return (
         Light(first, (1 - second_share - tail_share) * flux * red, "lens"),
         Light(second, second_share * flux * red, "rest"),
-        Light(tail, tail_share * flux * disc_ratios(system, instrument, random), "rest"),
+        Light(tail, tail_share * flux * disc_ratios(system, instrument, random), "rest", part=True),
     )
 
 
@@ -145,7 +148,7 @@ def _edge_on(
     bulge = whole._replace(radius=0.35 * whole.radius, q=0.7, phi=disc.phi)
     return (
         Light(bulge, (1 - share) * flux * ratios(system.deflector.colours, instrument), "lens"),
-        Light(disc, share * flux * disc_ratios(system, instrument, random), "rest"),
+        Light(disc, share * flux * disc_ratios(system, instrument, random), "rest", part=True),
     )
 
 

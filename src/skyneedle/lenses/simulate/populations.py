@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from skyneedle.core.errors import BadSetting
 from skyneedle.lenses.simulate import colours, cosmology
 from skyneedle.lenses.simulate.instruments import Instrument
 from skyneedle.lenses.simulate.lensing import Lens
@@ -67,6 +68,9 @@ _GALAXY_SCALE = Population(
     deflector_radius=(0.45, 0.15, 1.0),
 )
 
+# Anywhere in the stamp where Einstein rings of up to 3 arcsec are still whole.
+LENS_PLACE = 0.7
+
 # Source of `challenge`: spec G; with its sources in 1.6 Einstein radii 71 % of the draws would be lenses, so
 # they lie closer here, to leave room for the impostors that are 10 % of a set.
 POPULATIONS = MappingProxyType(
@@ -77,7 +81,7 @@ POPULATIONS = MappingProxyType(
             sigma_km_s=(230.0, 50.0),
             sigma_range=(120.0, 400.0),
             theta_e_range=(0.2, 5.0),
-            lens_place=0.5,
+            lens_place=LENS_PLACE,
             z_source=(2.0, 0.8),
             source_disc=1.1,
             source_mag=(22.5, 27.5),
@@ -90,7 +94,7 @@ POPULATIONS = MappingProxyType(
             sigma_km_s=(250.0, 40.0),
             sigma_range=(160.0, 400.0),
             theta_e_range=(1.0, 3.0),
-            lens_place=0.5,
+            lens_place=LENS_PLACE,
             z_source=(2.0, 0.8),
             source_disc=0.9,
             source_mag=(21.0, 24.0),
@@ -152,13 +156,22 @@ def system(population: Population, instrument: Instrument, random: np.random.Gen
         population: from which.
         instrument: that fixes bands and size of the stamp.
         random: stream of this system.
+
+    Raises:
+        BadSetting: if none of many draws has an Einstein radius that the population keeps.
     """
+    low, high = population.theta_e_range
     for _ in range(_MOST_REDRAWS):
         z_lens, sigma = draw_deflector(population, random)
         z_source = truncated(random, *population.z_source, z_lens + 0.2, 7.0)
         theta_e = cosmology.einstein_radius(sigma, z_lens, z_source)
-        if population.theta_e_range[0] <= theta_e <= population.theta_e_range[1]:
+        if low <= theta_e <= high:
             break
+    else:
+        raise BadSetting(
+            f"theta_e_range is {population.theta_e_range}: none of {_MOST_REDRAWS} deflectors with these "
+            "redshifts and velocity dispersions has such an Einstein radius, arcsec; widen it."
+        )
     half = half_stamp(instrument)
     x, y = random.uniform(-population.lens_place * half, population.lens_place * half, 2)
     lens = mass(z_lens, theta_e, float(x), float(y), random)

@@ -36,12 +36,14 @@ class Light(NamedTuple):
         flux: electrons/s in each band.
         layer: one of ``LAYERS``.
         plane: 0 is seen directly; k through the first k lenses.
+        part: whether it belongs to the object in the middle, as arms and tails do; no galaxy beside it.
     """
 
     profile: Profile
     flux: np.ndarray
     layer: str
     plane: int = 0
+    part: bool = False
 
 
 class Scene(NamedTuple):
@@ -213,7 +215,7 @@ class Blur(NamedTuple):
 
 def render(
     scene: Scene, instrument: Instrument, blur: Blur, separate: bool = False
-) -> tuple[dict[str, Images], dict[int, Patch]]:
+) -> tuple[dict[str, Images], list[Patch]]:
     """Noise-free images of a scene.
 
     Args:
@@ -223,20 +225,17 @@ def render(
         separate: images of each layer; otherwise lens and rest come together as "rest".
 
     Returns:
-        Images by layer, which add up to the whole; and for each lensed light its patch, by its place in
+        Images by layer, which add up to the whole; and the patch of each light, in the order of
         ``scene.lights``.
     """
     painted = grid(instrument)
     groups: dict[str, list[tuple[Light, Patch]]] = {}
-    lensed: dict[int, Patch] = {}
-    for place, light in enumerate(scene.lights):
-        patch = draw(light, scene, painted)
+    patches = [draw(light, scene, painted) for light in scene.lights]
+    for light, patch in zip(scene.lights, patches, strict=True):
         layer = "rest" if light.layer == "lens" and not separate else light.layer
         groups.setdefault(layer, []).append((light, patch))
-        if light.plane:
-            lensed[place] = patch
     layers = LAYERS if separate else LAYERS[1:]
-    return {layer: expose(groups.get(layer, []), painted, blur) for layer in layers}, lensed
+    return {layer: expose(groups.get(layer, []), painted, blur) for layer in layers}, patches
 
 
 @lru_cache(maxsize=8)
@@ -269,7 +268,7 @@ def first_band(lights: Sequence[tuple[Light, Patch]], grid: Grid, blur: Blur) ->
             np.float32(light.flux[0]) * patch.light
         )
     blurred = _blurred(fine, band.fwhm_arcsec, grid.scale, blur, (rows.start, columns.start), grid.n)
-    return _binned(blurred, FACTOR)
+    return binned(blurred, FACTOR)
 
 
 def _other_bands(lights: Sequence[tuple[Light, Patch]], grid: Grid, blur: Blur) -> np.ndarray:
@@ -283,14 +282,14 @@ def _other_bands(lights: Sequence[tuple[Light, Patch]], grid: Grid, blur: Blur) 
     summed = np.zeros((len(bands), rows.stop - rows.start, columns.stop - columns.start), np.float32)
     for light, patch in lights:
         y, x = (slice(one.start // FACTOR, one.stop // FACTOR) for one in patch[:2])
-        weighted = np.multiply.outer(light.flux[1:].astype(np.float32), _binned(patch.light, FACTOR))
+        weighted = np.multiply.outer(light.flux[1:].astype(np.float32), binned(patch.light, FACTOR))
         summed[:, _shifted(y, rows), _shifted(x, columns)] += weighted
     for place, band in enumerate(bands):
         start = rows.start, columns.start
         whole = _blurred(summed[place], band.fwhm_arcsec, FACTOR * grid.scale, blur, start, first.n_pixels)
         ratio, margin = grid.instrument.multiple(place + 1)
         inner = slice(margin, first.n_pixels - margin)
-        nisp[place] = _binned(whole[inner, inner], ratio)
+        nisp[place] = binned(whole[inner, inner], ratio)
     return nisp
 
 
@@ -310,7 +309,7 @@ def _shifted(one: slice, whole: slice) -> slice:
     return slice(one.start - whole.start, one.stop - whole.start)
 
 
-def _binned(image: np.ndarray, factor: int) -> np.ndarray:
+def binned(image: np.ndarray, factor: int) -> np.ndarray:
     """Sums over squares of ``factor`` pixels; slices are faster than a mean over axes of length two."""
     rows = sum(image[part::factor] for part in range(1, factor)) + image[::factor]
     return sum(rows[:, part::factor] for part in range(1, factor)) + rows[:, ::factor]

@@ -4,11 +4,12 @@ survey."""
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from skyneedle.lenses.simulate import compound, cosmology, examples, noise, render
+from skyneedle.core.errors import BadSetting
+from skyneedle.lenses.simulate import compound, cosmology, examples, noise, render, truth
 from skyneedle.lenses.simulate.instruments import instrument
+from skyneedle.lenses.simulate.populations import POPULATIONS
 from skyneedle.lenses.simulate.render import Blur
 from skyneedle.lenses.simulate.settings import Settings
 
@@ -84,9 +85,11 @@ def test_ring_galaxies_are_near_the_source():
 
 
 def test_colours_are_right_in_one_recipe_and_broken_in_the_other(corrected, faithful):
-    for made, sign in ((corrected, 1), (faithful, -1)):
-        table = pd.DataFrame([one.truth for one in made])
-        assert sign * (table["lens_colour"].median() - table["source_colour"].median()) > 0.2
+    for made, sign, settings in ((corrected, 1, CORRECTED), (faithful, -1, FAITHFUL)):
+        made_with = settings.seen_with("rings")
+        source = np.median([one.truth["source_colour"] for one in made])
+        lens = [truth.of_light(one.scene.lights[0], made_with)["lens_colour"] for one in made]
+        assert sign * (np.median(lens) - source) > 0.2
 
 
 def test_faber_jackson_of_the_notebook():
@@ -119,3 +122,11 @@ def test_images_of_the_notebook_are_square_roots():
     attributes = examples.attributes("rings", "rings", FAITHFUL, 1)
     assert (attributes["instrument"], attributes["stretch"]) == ("wilde2022", "sqrt")
     assert examples.attributes("training", "singles", FAITHFUL, 1)["stretch"] == "linear"
+
+
+def test_a_population_too_faint_for_compounds_is_named(monkeypatch):
+    faint = POPULATIONS["bright"]._replace(source_mag=(34.0, 35.0))
+    monkeypatch.setattr(compound, "POPULATIONS", {"bright": faint})
+    monkeypatch.setattr(compound, "MOST_ATTEMPTS", 3)
+    with pytest.raises(BadSetting, match="Example 500000: in 3 draws of population 'bright'"):
+        compound.compound(IDS[0], "rings", CORRECTED, Blur(), 1)

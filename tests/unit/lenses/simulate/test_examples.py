@@ -60,7 +60,7 @@ def test_a_pair_shares_its_scene_and_differs_in_its_lens():
         rows = [one.row for one in made]
         assert {row["parent_id"] for row in rows} == {2 * block}
         assert sorted(row["label"] for row in rows) == [0, 1]
-        for name in ("z_lens", "mag_lens", "x_crit", "y_crit", "lens_flux"):
+        for name in ("z_lens", "sigma_km_s", "x_crit", "y_crit"):
             assert rows[0][name] == rows[1][name]
         # The companions are the same, the noise is not.
         assert not np.array_equal(made[0].images.vis, made[1].images.vis)

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 
 from skyneedle.core.errors import BadSetting
 from skyneedle.lenses import labels
-from skyneedle.lenses.simulate import colours, examples
+from skyneedle.lenses.simulate import colours, examples, populations
 from skyneedle.lenses.simulate.instruments import instrument
 from skyneedle.lenses.simulate.settings import NEGATIVE_KINDS, Settings
 
@@ -149,3 +149,9 @@ def test_a_kind_can_be_left_out():
 def test_bad_settings_are_named(changed, words):
     with pytest.raises(BadSetting, match=words):
         Settings(**changed)
+
+
+def test_einstein_radii_that_no_deflector_has_are_named():
+    narrow = populations.POPULATIONS["bright"]._replace(theta_e_range=(30.0, 40.0))
+    with pytest.raises(BadSetting, match=r"theta_e_range is \(30.0, 40.0\)"):
+        populations.system(narrow, EUCLID, np.random.default_rng(1))
