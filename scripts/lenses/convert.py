@@ -9,7 +9,7 @@ with runtime.rule(snakemake):
         snakemake.output.h5,
         snakemake.wildcards.set,
         images["folder"],
-        snakemake.input.catalogue,
+        images["catalogue"],
         store.shard_ids(
             images["first_row"], images["n_examples"], int(snakemake.wildcards.shard), images["shards"]
         ),

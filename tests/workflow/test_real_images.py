@@ -1,5 +1,7 @@
 """Images of the second Euclid lens-finding challenge instead of simulated ones, on a tree made like it."""
 
+import tarfile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -112,3 +114,27 @@ def test_real_images_arrive_bit_for_bit_each_in_one_set(challenge, checkout):
     done = run(*call, f"{folder}/testing/000.h5", cwd=checkout, check=False)
     assert done.returncode != 0
     assert "set 'testing' needs the objects 12 to 17, counted from 0, but only 16 have images" in done.stdout
+
+
+def test_packed_images_come_from_a_mirror(challenge, checkout, tmp_path):
+    """Without folder and catalogue both are fetched; the shards are those of the unpacked images."""
+    given, rows, _ = challenge
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "image_catalog2.0train.csv").write_text((tmp_path / "image_catalog2.0train.csv").read_text())
+    with tarfile.open(mirror / "datapack2.0train.tar.gz", "w:gz") as tar:
+        tar.add(given["folder"], "datapack2.0train")
+    sets = {"training": {"n_examples": 8, "shards": 2, "first_id": 0}}
+    call = options(checkout, {"source": "challenge2"}, **sets)
+    jobs = dry_run(*call, cwd=checkout, scale="smoke")
+    assert (jobs["fetch_images_lenses"], jobs["convert_lenses"]) == (1, 5)
+    shard = "results/smoke/lenses/data/training/001.h5"
+    done = run(*SNAKEMAKE, "--cores", "1", *call, "--", shard, cwd=checkout, check=False)
+    assert done.returncode != 0
+    log = checkout / "logs" / "smoke" / "fetch_images_lenses" / "challenge2.log"
+    assert "no mirror has it, and network is false" in log.read_text()
+    own = yaml.safe_load((checkout / "own.yaml").read_text()) | {"mirrors": [str(mirror)]}
+    (checkout / "own.yaml").write_text(yaml.safe_dump(own))
+    run(*SNAKEMAKE, "--cores", "1", *call, "--", shard, cwd=checkout)
+    data = DataSet([checkout / shard])
+    assert data.table["id"].tolist() == [row["ID"] for row in rows[4:8]]

@@ -6,6 +6,7 @@ from itertools import pairwise
 from snakemake.exceptions import WorkflowError
 
 from skyneedle.core.runtime import fingerprint
+from skyneedle.lenses.fetch.archives import CATALOGUE2
 from skyneedle.transfer.backbones import BACKBONES, MADE
 
 # Threads that spin while they wait slow a machine with other work down many times over; jobs inherit this.
@@ -158,14 +159,16 @@ def real_images(name):
         given = lenses["images"] | lenses["sets"][one].get("images", {})
         return given["folder"], given["catalogue"]
 
+    fetched = tree(name) == (None, None)
     for key, value, there in zip(
         ("folder", "catalogue"), tree(name), (os.path.isdir, os.path.isfile)
     ):
-        if value is None or not there(value):
+        if not fetched and (value is None or not there(value)):
             raise WorkflowError(
                 f"lenses.images.{key} (or that of lenses.sets.{name}.images) is {value!r}, which is no "
                 f"{'folder' if key == 'folder' else 'file'}; with source {lenses['images']['source']} give the "
-                f"{'unpacked images' if key == 'folder' else 'CSV file of the truth'} of the challenge."
+                f"{'unpacked images' if key == 'folder' else 'CSV file of the truth'} of the challenge, or "
+                "neither folder nor catalogue to have both fetched."
             )
     item = lenses["sets"][name]
     before = [
@@ -174,8 +177,16 @@ def real_images(name):
         if tree(one) == tree(name)
         and lenses["sets"][one]["first_id"] < item["first_id"]
     ]
+    folder, catalogue = tree(name)
+    if fetched:
+        folder = "resources/lenses/challenge2"
+        catalogue = f"{folder}/{CATALOGUE2}"
     return {
-        **dict(zip(("folder", "catalogue"), tree(name))),
+        "folder": folder,
+        "catalogue": catalogue,
+        "given": (
+            "<results>/lenses/archive/challenge2.json" if fetched else catalogue
+        ),
         "first_row": sum(before),
         "n_examples": item["n_examples"],
         "shards": item["shards"],

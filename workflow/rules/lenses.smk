@@ -1,15 +1,39 @@
-# Strong gravitational lenses (wilde2022): simulate or convert -> figures of the data.
+# Strong gravitational lenses (wilde2022): simulate, or fetch and convert -> figures of the data.
+
+from skyneedle.lenses.fetch.archives import ARCHIVES
 
 LENSES = config["lenses"]
 REAL_SETS = real_sets()
 REAL_IMAGES = {name: real_images(name) for name in REAL_SETS}
 
 
+rule fetch_images_lenses:
+    output:
+        status="<results>/lenses/archive/{archive}.json",
+    log:
+        "<logs>/fetch_images_lenses/{archive}.log",
+    wildcard_constraints:
+        archive="|".join(ARCHIVES),
+    conda:
+        "../../envs/skyneedle.yaml"
+    threads: 1
+    params:
+        max_gb=LENSES["images"]["max_gb"],
+        mirrors=config["mirrors"],
+        network=config["network"],
+        folder=lambda wildcards: f"resources/lenses/{wildcards.archive}",
+        manifest="resources/manifest.tsv",
+        datasets="config/datasets.tsv",
+        code=code("lenses/fetch_images.py"),
+    script:
+        "../../scripts/lenses/fetch_images.py"
+
+
 if REAL_SETS:
 
     rule convert_lenses:
         input:
-            catalogue=lambda wildcards: REAL_IMAGES[wildcards.set]["catalogue"],
+            given=lambda wildcards: REAL_IMAGES[wildcards.set]["given"],
         output:
             h5="<results>/lenses/data/{set}/{shard}.h5",
         log:

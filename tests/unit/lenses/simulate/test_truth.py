@@ -102,7 +102,7 @@ def test_parts_of_impostors_are_no_companions():
 
 
 def test_light_in_the_middle_is_what_is_there():
-    """An isolated elliptical has deflector and lensed source in one; others have no more than the deflector."""
+    """An isolated elliptical has deflector and lensed source in one; others have no more."""
     made = {}
     for number in range(200):
         kind, parent = examples.role(number, SETTINGS, 5)
