@@ -68,9 +68,6 @@ _GALAXY_SCALE = Population(
     deflector_radius=(0.45, 0.15, 1.0),
 )
 
-# Anywhere in the stamp where Einstein rings of up to 3 arcsec are still whole.
-LENS_PLACE = 0.7
-
 # Source of `challenge`: spec G; with its sources in 1.6 Einstein radii 71 % of the draws would be lenses, so
 # they lie closer here, to leave room for the impostors that are 10 % of a set.
 POPULATIONS = MappingProxyType(
@@ -81,7 +78,7 @@ POPULATIONS = MappingProxyType(
             sigma_km_s=(230.0, 50.0),
             sigma_range=(120.0, 400.0),
             theta_e_range=(0.2, 5.0),
-            lens_place=LENS_PLACE,
+            lens_place=0.7,  # Einstein rings of up to 3 arcsec are whole
             z_source=(2.0, 0.8),
             source_disc=1.1,
             source_mag=(22.5, 27.5),
@@ -94,7 +91,9 @@ POPULATIONS = MappingProxyType(
             sigma_km_s=(250.0, 40.0),
             sigma_range=(160.0, 400.0),
             theta_e_range=(1.0, 3.0),
-            lens_place=LENS_PLACE,
+            # Networks learn the sky around each place by itself: OU-66 reaches an AUROC of 0.96 on 4,000 images
+            # of these, and 0.90 where deflectors lie anywhere.
+            lens_place=0.5,
             z_source=(2.0, 0.8),
             source_disc=0.9,
             source_mag=(21.0, 24.0),

@@ -10,8 +10,6 @@ from skyneedle.core.files import appearing
 from skyneedle.core.workers import in_order
 from skyneedle.lenses.simulate import compound, gallery
 from skyneedle.lenses.simulate.examples import example
-from skyneedle.lenses.simulate.instruments import instrument
-from skyneedle.lenses.simulate.populations import LENS_PLACE, half_stamp
 from skyneedle.lenses.simulate.settings import RECIPES, Settings
 
 FIRST_ID = 900_000  # apart from the ids of all sets
@@ -89,12 +87,11 @@ def priors() -> pd.DataFrame:
     singles = "as in single lenses"
     ring, half = compound.RING_OFFSET, "θ_E / 2"
     shear = compound.FAITHFUL_SHEAR
-    place = LENS_PLACE * half_stamp(instrument("euclid"))
     radius, index, ratio = compound.FAITHFUL_RADIUS, compound.FAITHFUL_N, compound.FAITHFUL_Q
     rows = [
         ("R sersic", "arcsec", "0.2", "7", *map(str, radius), singles),
         ("n sersic", "", "1.5", "20", *map(str, index), singles),
-        ("X and Y position of source", "arcsec", "-5", "5", "0", "0", f"-{place:g} to {place:g}"),
+        ("X and Y position of source", "arcsec", "-5", "5", "0", "0", singles),
         ("Angle", "rad", "0", "π", "0", "π", "0 to π"),
         ("Axis ratio", "", "0.3", "1", *map(str, ratio), "0.55 to 1"),
         (
