@@ -91,8 +91,8 @@ POPULATIONS = MappingProxyType(
             sigma_km_s=(250.0, 40.0),
             sigma_range=(160.0, 400.0),
             theta_e_range=(1.0, 3.0),
-            # Networks learn each place by itself: on 4,000 images OU-66 reaches an AUROC of 0.96 here, and 0.90
-            # where deflectors lie anywhere.
+            # Networks learn each place by itself: on 4,000 images OU-66 reaches an AUROC of 0.96 here,
+            # and 0.90 where deflectors lie anywhere.
             lens_place=0.5,
             z_source=(2.0, 0.8),
             source_disc=0.9,
