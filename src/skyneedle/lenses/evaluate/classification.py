@@ -1,6 +1,6 @@
 """Scores of lens candidates to the numbers of Tables 5 and 6 and of the lens-finding challenges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ DEFINITIONS = {
     "tpr10": "largest recall with fewer than ten false positives, ties counted against",
     "purity": "share of lenses among what is at or above the threshold, at the prevalence given",
 }
+AT_CHANCE = "at chance: AUROC interval reaches 0.5"
 OF_POSITIVES = ("recall",)
 OF_NEGATIVES = ("false_positive_rate",)
 
@@ -90,6 +91,11 @@ def judge(
             lacking = "lenses" if not counts["n_lenses"] else "non-lenses"
             judged[name] |= {"value": None, "low": None, "high": None, "reason": f"the set has no {lacking}"}
     return judged
+
+
+def at_chance(auroc: Mapping[str, Any]) -> bool:
+    """Whether the interval of an AUROC reaches 0.5; of one that has no value nothing is said."""
+    return auroc["value"] is not None and auroc["low"] <= 0.5
 
 
 def _names(prevalences: Sequence[float]) -> list[str]:
