@@ -234,8 +234,9 @@ def write(
             rng = generator(0, "matching", name)
             entries = difference(ours, theirs, partners, parents, settings["n_bootstrap"], rng)
             note = verdict(entries["difference"], reason, judged[method])
-            counts = {"n_compounds": len(compounds), "n_matched": len(partners.compounds)}
-            counts |= {
+            counts: dict[str, Any] = {
+                "n_compounds": len(compounds),
+                "n_matched": len(partners.compounds),
                 "effective_singles": partners.effective_singles,
                 "false_positive_rate": judged[method]["false_positive_rate_testing"]["value"],
                 "note": note,
