@@ -30,10 +30,10 @@ N_TILES = 6  # of each group
 EDGE = 1e-6  # lens fractions of 0 and 1 get the log odds of this share
 OWN, NEIGHBOURS, NEAREST = "own", "neighbours", "nearest"
 WORDS = {
-    "share_empty": "test examples in cells without training examples",
-    "share_neighbours": "test examples valued by the mean of the defined neighbours of their cell",
-    "share_nearest": "test examples valued by the nearest defined cell, as no neighbour is defined",
-    "share_outside": "test examples outside the bounds of the training set, moved to its edge",
+    "share_empty": "examples of the {} set in cells without training examples",
+    "share_neighbours": "examples of the {} set valued by the mean of the defined neighbours of their cell",
+    "share_nearest": "examples of the {} set valued by the nearest defined cell, as no neighbour is defined",
+    "share_outside": "examples of the {} set outside the bounds of the training set, moved to its edge",
 }
 
 
@@ -236,7 +236,7 @@ def write_scores(
         embedding: table to write, parquet: set, id, label, kind, x, y, value, how, outside, group (of lenses
             of the training set, from 1; else 0) and to_centre (distance from the middle of the group).
         pictures: table to write, parquet, see ``tiles``.
-        cells: metrics to write, JSON: shares of test examples by where their value comes from.
+        cells: metrics to write, JSON, see ``counted``.
         known: what the networks said to the known compound lenses, and where to write what is made of it.
         recipe: "corrected" lays out ranks, "faithful" probabilities.
         seed: of the layout and the groups.
@@ -338,16 +338,21 @@ def _placed(name: str, data: DataSet, places: np.ndarray, plane: Grid) -> pd.Dat
 
 
 def counted(embedding: pd.DataFrame) -> dict[str, Any]:
-    """Shares of the testing set by where their value comes from, with binomial intervals."""
-    test = embedding[embedding["set"] == "testing"]
-    empty = test["how"] != OWN
-    counts = {
-        "share_empty": empty.sum(),
-        "share_neighbours": (test["how"] == NEIGHBOURS).sum(),
-        "share_nearest": (test["how"] == NEAREST).sum(),
-        "share_outside": test["outside"].sum(),
-    }
-    return {
-        key: metrics.binomial(int(k), len(test)) | {"item": NAME, "quantity": WORDS[key]}
-        for key, k in counts.items()
-    }
+    """Shares of what is judged on by where their value comes from, with binomial intervals.
+
+    Returns:
+        The keys of ``WORDS`` of the testing set, and with ``_evaluation`` of the evaluation set if there is one.
+    """
+    found = {}
+    for which, ending in (("testing", ""), ("evaluation", "_evaluation")):
+        judged = embedding[embedding["set"] == which]
+        counts = {
+            "share_empty": (judged["how"] != OWN).sum(),
+            "share_neighbours": (judged["how"] == NEIGHBOURS).sum(),
+            "share_nearest": (judged["how"] == NEAREST).sum(),
+            "share_outside": judged["outside"].sum(),
+        }
+        for key, k in counts.items() if len(judged) else ():
+            said = {"item": NAME, "quantity": WORDS[key].format(which)}
+            found[key + ending] = metrics.binomial(int(k), len(judged)) | said
+    return found

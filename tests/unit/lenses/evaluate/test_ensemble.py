@@ -125,6 +125,31 @@ def test_orientations_in_empty_cells_or_outside_are_counted():
     assert "1 of 4 outside them all" in found["note"]
 
 
+@pytest.mark.parametrize("sets", [("training", "testing"), ("training", "testing", "evaluation")])
+def test_cells_are_counted_on_what_is_judged_on(sets):
+    rows = [
+        {"set": name, "how": how, "outside": outside}
+        for name in sets
+        for how, outside in (
+            *[("own", False)] * (5 if name == "testing" else 7),
+            ("neighbours", True),
+            ("neighbours", False),
+            ("nearest", False),
+        )
+    ]
+    found = ensemble.counted(pd.DataFrame(rows))
+    assert len(found) == 4 * (len(sets) - 1)
+    assert {key: (one["value"], one["n"]) for key, one in found.items() if "evaluation" not in key} == {
+        "share_empty": (3 / 8, 8),
+        "share_neighbours": (2 / 8, 8),
+        "share_nearest": (1 / 8, 8),
+        "share_outside": (1 / 8, 8),
+    }
+    if "evaluation" in sets:
+        assert found["share_empty_evaluation"]["value"] == pytest.approx(3 / 10)
+        assert "evaluation set" in found["share_empty_evaluation"]["quantity"]
+
+
 def test_groups_are_of_training_lenses_alone(written):
     folder, _, _ = written
     table = pd.read_parquet(folder / "a" / "embedding")
