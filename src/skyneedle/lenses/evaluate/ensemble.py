@@ -341,7 +341,7 @@ def counted(embedding: pd.DataFrame) -> dict[str, Any]:
     """Shares of what is judged on by where their value comes from, with binomial intervals.
 
     Returns:
-        The keys of ``WORDS`` of the testing set, and with ``_evaluation`` of the evaluation set if there is one.
+        The keys of ``WORDS``: of the testing set, and with ``_evaluation`` of that set where there is one.
     """
     found = {}
     for which, ending in (("testing", ""), ("evaluation", "_evaluation")):
