@@ -88,8 +88,9 @@ def answered(published: str | Path, metric_files: Sequence[str | Path], scale: s
                 network = key.removeprefix(f"{one.folder}_")
                 if network == key:
                     continue
-                area = found.get(network, {}).get("auroc_testing")
-                note = classification.AT_CHANCE if area and classification.at_chance(area) else ""
+                area = found.get(network, {}).get("auroc_testing", {"value": None})
+                said = entry["value"] is not None and classification.at_chance(area)
+                note = classification.AT_CHANCE if said else ""
                 if f"{stem}/{key}" in beside:
                     row = beside[f"{stem}/{key}"]
                     row["note"] = _joined(row["note"], note)
