@@ -16,6 +16,10 @@ with runtime.rule(snakemake) as job:
         method: json.loads(Path(path).read_text())["threshold"]
         for method, path in zip(methods, given.points, strict=True)
     }
+    judged = {
+        method: json.loads(Path(path).read_text())
+        for method, path in zip(methods, given.metrics, strict=True)
+    }
     curves.write(
         {method: {name: files[name] for name in params.curves} for method, files in complete.items()},
         shards,
@@ -30,6 +34,13 @@ with runtime.rule(snakemake) as job:
         {name: out[name] for name in ("completeness", "impostors", "without")},
     )
     matching.write(
-        complete, points, shards, params.cfg, table=out.table, out=out.matched, provenance=job.provenance
+        complete,
+        points,
+        shards,
+        judged,
+        params.cfg,
+        table=out.table,
+        out=out.matched,
+        provenance=job.provenance,
     )
     printed.write_summary(given.metrics, params.seven, out.summary, job.provenance)

@@ -1,7 +1,10 @@
 """Lay out the answers of the seven networks in a plane and read every set off it."""
 
+import pandas as pd
+
 from skyneedle.core import runtime
-from skyneedle.lenses.evaluate import ensemble
+from skyneedle.core.store import DataSet
+from skyneedle.lenses.evaluate import answers, ensemble
 
 with runtime.rule(snakemake) as job:
     sets = snakemake.params.sets
@@ -12,6 +15,12 @@ with runtime.rule(snakemake) as job:
         embedding=snakemake.output.embedding,
         pictures=snakemake.output.pictures,
         cells=snakemake.output.cells,
+        known=answers.Known(
+            pd.read_csv(snakemake.input.asked),
+            snakemake.params.seven,
+            DataSet([snakemake.input.real]).attributes["missing"],
+            snakemake.output.known,
+        ),
         recipe=snakemake.params.recipe,
         seed=job.seed,
         provenance=job.provenance,

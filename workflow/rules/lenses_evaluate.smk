@@ -56,6 +56,8 @@ if ENSEMBLE:
         input:
             **{name: shards("lenses", name) for name in JUDGED_SETS},
             **{f"{name}_scores": lens_scores(SEVEN, name) for name in JUDGED_SETS},
+            asked=f"{LENS_TABLE}/known_compounds.csv",
+            real="<results>/lenses/data/known/000.h5",
         output:
             **{
                 name: f"<results>/lenses/scores/ou_tsne/{name}.parquet"
@@ -64,6 +66,7 @@ if ENSEMBLE:
             embedding=f"{LENS_TABLE}/embedding.parquet",
             pictures=f"{LENS_TABLE}/groups.parquet",
             cells=f"{LENS_METRIC}/ou_tsne_cells.json",
+            known=f"{LENS_METRIC}/known_compounds_ou_tsne.json",
         log:
             "<logs>/ensemble_lenses.log",
         benchmark:
@@ -73,6 +76,7 @@ if ENSEMBLE:
         threads: 1
         params:
             sets=JUDGED_SETS,
+            seven=SEVEN,
             recipe=LENSES["recipe"],
             seed=config["seed"],
             code=code("lenses/ensemble.py"),
@@ -249,7 +253,11 @@ rule orientation_lenses:
 
 METRICS += [
     *expand(f"{LENS_METRIC}/{{method}}.json", method=[*ENSEMBLE, *BASELINE]),
-    *([rules.ensemble_lenses.output.cells] if ENSEMBLE else []),
+    *(
+        [rules.ensemble_lenses.output.cells, rules.ensemble_lenses.output.known]
+        if ENSEMBLE
+        else []
+    ),
     rules.compare_lenses.output.matched,
     rules.compare_lenses.output.summary,
     rules.known_lenses.output.metrics,
@@ -286,6 +294,7 @@ rule tables_lenses:
         metrics=[
             *expand(f"{LENS_METRIC}/{{method}}.json", method=LENS_METHODS),
             rules.known_lenses.output.metrics,
+            *([rules.ensemble_lenses.output.known] if ENSEMBLE else []),
         ],
         known="<results>/lenses/data/known/000.h5",
     output:
@@ -309,7 +318,7 @@ rule tables_lenses:
     conda:
         "../../envs/skyneedle.yaml"
     params:
-        sets=[name for name in COMPARED_SETS if name != "training"],
+        sets=COMPARED_SETS,
         scale=config["scale"],
         code=code("lenses/tables.py"),
     script:

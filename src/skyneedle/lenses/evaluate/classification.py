@@ -1,6 +1,6 @@
 """Scores of lens candidates to the numbers of Tables 5 and 6 and of the lens-finding challenges."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,13 @@ DEFINITIONS = {
     "f_beta": "F-beta: the smaller beta, the more it is precision and the less recall",
     "auroc": "area under the ROC curve",
     "auprc": "area under the precision-recall curve (average precision), at the prevalence of the set",
-    "tpr0": "largest recall without any false positive, ties counted against",
+    "tpr0": "largest recall without any false positive, ties counted against; its interval is one-sided: a "
+    "redraw may leave out the highest non-lens, but has none higher",
     "tpr10": "largest recall with fewer than ten false positives, ties counted against",
     "purity": "share of lenses among what is at or above the threshold, at the prevalence given",
 }
+NOTHING_CALLED = "nothing is at or above the threshold"
+AT_CHANCE = "at chance: AUROC interval reaches 0.5"
 OF_POSITIVES = ("recall",)
 OF_NEGATIVES = ("false_positive_rate",)
 
@@ -53,7 +56,7 @@ def judge(
     Returns:
         For each metric value, low, high (68 %), n (parents), n_lenses, n_non_lenses and definition; those of
         ``DEFINITIONS``, with ``purity_<prevalence>`` for each prevalence. In a set of one class, what needs
-        both has no value but a reason.
+        both has no value but a reason; so have precision and purity where nothing is called a lens.
 
     Raises:
         BadScores: if a logit is not a number.
@@ -83,13 +86,20 @@ def judge(
     judged: dict[str, dict[str, Any]] = {}
     for name in names:
         judged[name] = {**counts, "n": int(entry["n"]), "definition": _definition(name, beta)}
-        if name in usable:
-            i = usable.index(name)
-            judged[name] |= {key: float(entry[key][i]) for key in ("value", "low", "high")}
-        else:
+        values = dict.fromkeys(("value", "low", "high"))
+        if name not in usable:
             lacking = "lenses" if not counts["n_lenses"] else "non-lenses"
-            judged[name] |= {"value": None, "low": None, "high": None, "reason": f"the set has no {lacking}"}
+            judged[name] |= values | {"reason": f"the set has no {lacking}"}
+        elif np.isnan(entry["value"][usable.index(name)]):
+            judged[name] |= values | {"reason": NOTHING_CALLED}
+        else:
+            judged[name] |= {key: float(entry[key][usable.index(name)]) for key in values}
     return judged
+
+
+def at_chance(auroc: Mapping[str, Any]) -> bool:
+    """Whether the interval of an AUROC reaches 0.5; of one that has no value nothing is said."""
+    return auroc["value"] is not None and auroc["low"] <= 0.5
 
 
 def _names(prevalences: Sequence[float]) -> list[str]:

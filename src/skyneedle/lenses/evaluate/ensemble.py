@@ -18,6 +18,8 @@ from skyneedle.core import metrics, tables
 from skyneedle.core.errors import BadScores, GridMismatch
 from skyneedle.core.store import DataSet
 from skyneedle.lenses import score_table
+from skyneedle.lenses.evaluate import answers
+from skyneedle.lenses.fetch.compounds import KNOWN
 from skyneedle.lenses.simulate import gallery
 
 NAME = "ou_tsne"
@@ -28,10 +30,10 @@ N_TILES = 6  # of each group
 EDGE = 1e-6  # lens fractions of 0 and 1 get the log odds of this share
 OWN, NEIGHBOURS, NEAREST = "own", "neighbours", "nearest"
 WORDS = {
-    "share_empty": "test examples in cells without training examples",
-    "share_neighbours": "test examples valued by the mean of the defined neighbours of their cell",
-    "share_nearest": "test examples valued by the nearest defined cell, as no neighbour is defined",
-    "share_outside": "test examples outside the bounds of the training set, moved to its edge",
+    "share_empty": "examples of the {} set in cells without training examples",
+    "share_neighbours": "examples of the {} set valued by the mean of the defined neighbours of their cell",
+    "share_nearest": "examples of the {} set valued by the nearest defined cell, as no neighbour is defined",
+    "share_outside": "examples of the {} set outside the bounds of the training set, moved to its edge",
 }
 
 
@@ -220,6 +222,7 @@ def write_scores(
     embedding: str | Path,
     pictures: str | Path,
     cells: str | Path,
+    known: answers.Known,
     recipe: str,
     seed: int,
     provenance: Mapping[str, Any] | None = None,
@@ -233,7 +236,8 @@ def write_scores(
         embedding: table to write, parquet: set, id, label, kind, x, y, value, how, outside, group (of lenses
             of the training set, from 1; else 0) and to_centre (distance from the middle of the group).
         pictures: table to write, parquet, see ``tiles``.
-        cells: metrics to write, JSON: shares of test examples by where their value comes from.
+        cells: metrics to write, JSON, see ``counted``.
+        known: what the networks said to the known compound lenses, and where to write what is made of it.
         recipe: "corrected" lays out ranks, "faithful" probabilities.
         seed: of the layout and the groups.
         provenance: stored in all.
@@ -247,14 +251,16 @@ def write_scores(
     names = ["training", *(name for name in sets if name != "training")]
     training = logits["training"]
     shown = {name: inputs(logits[name], recipe, training) for name in names}
-    places = dict(zip(names, embed(shown["training"], [shown[n] for n in names[1:]], seed), strict=True))
+    images, vectors, lacking = answers.together(known.table, known.networks)
+    others = [*(shown[name] for name in names[1:]), inputs(vectors, recipe, training)]
+    *laid_out, of_known = embed(shown["training"], others, seed)
+    places = dict(zip(names, laid_out, strict=True))
     labels = data["training"].table["label"].to_numpy()
     plane = grid(places["training"], labels)
     found = []
     for name in names:
         table = _placed(name, data[name], places[name], plane)
-        value = np.clip(table["value"].to_numpy(), EDGE, 1 - EDGE)
-        score_table.write(data[name], np.log(value) - np.log1p(-value), out[name], NAME, provenance)
+        score_table.write(data[name], _log_odds(table["value"].to_numpy()), out[name], NAME, provenance)
         found.append(table)
     member = groups(places["training"], labels, seed)
     whole = pd.concat(found, ignore_index=True).assign(group=0, to_centre=np.nan)
@@ -266,6 +272,44 @@ def write_scores(
     tables.write_parquet(whole, embedding, {"provenance": dict(provenance or {})})
     tables.write_parquet(tiles(data["training"], whole.iloc[: len(member)]), pictures)
     tables.write_json(counted(whole) | {"provenance": dict(provenance or {})}, cells)
+    answered = to_known(images, of_known, plane, {**known.missing, **lacking})
+    tables.write_json(answered | {"provenance": dict(provenance or {})}, known.out)
+
+
+def to_known(
+    images: pd.DataFrame, places: np.ndarray, plane: Grid, missing: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the plane says to the known compound lenses.
+
+    Args:
+        images: id, name and turn of each image.
+        places: of these in the plane, shape (image, 2).
+        plane: of the training set.
+        missing: reason for each lens that is not among them, by its name.
+
+    Returns:
+        Metrics of ``answers.measured``; their notes count the orientations that fell into empty cells or
+        outside the plane.
+    """
+    cells, outside = plane.cells(places)
+    at = tuple(cells.T)
+    score = np.clip(plane.values[at], EDGE, 1 - EDGE)
+    table = images.assign(network=NAME, score=score, empty=plane.how[at] != OWN, outside=outside)
+    found = answers.measured(table, [NAME], missing)
+    for one in KNOWN:
+        here, entry = table[table["name"] == one.name], found[f"{one.folder}_{NAME}"]
+        for column, words in (
+            ("empty", "in cells without training examples"),
+            ("outside", "outside them all"),
+        ):
+            if here[column].any():
+                entry["note"] += f"; {here[column].sum()} of {len(here)} {words}"
+    return found
+
+
+def _log_odds(share: np.ndarray) -> np.ndarray:
+    value = np.clip(share, EDGE, 1 - EDGE)
+    return np.log(value) - np.log1p(-value)
 
 
 def _logits(files: Sequence[str | Path], data: DataSet) -> np.ndarray:
@@ -294,16 +338,21 @@ def _placed(name: str, data: DataSet, places: np.ndarray, plane: Grid) -> pd.Dat
 
 
 def counted(embedding: pd.DataFrame) -> dict[str, Any]:
-    """Shares of the testing set by where their value comes from, with binomial intervals."""
-    test = embedding[embedding["set"] == "testing"]
-    empty = test["how"] != OWN
-    counts = {
-        "share_empty": empty.sum(),
-        "share_neighbours": (test["how"] == NEIGHBOURS).sum(),
-        "share_nearest": (test["how"] == NEAREST).sum(),
-        "share_outside": test["outside"].sum(),
-    }
-    return {
-        key: metrics.binomial(int(k), len(test)) | {"item": NAME, "quantity": WORDS[key]}
-        for key, k in counts.items()
-    }
+    """Shares of what is judged on by where their value comes from, with binomial intervals.
+
+    Returns:
+        The keys of ``WORDS``: of the testing set, and with ``_evaluation`` of that set where there is one.
+    """
+    found = {}
+    for which, ending in (("testing", ""), ("evaluation", "_evaluation")):
+        judged = embedding[embedding["set"] == which]
+        counts = {
+            "share_empty": (judged["how"] != OWN).sum(),
+            "share_neighbours": (judged["how"] == NEIGHBOURS).sum(),
+            "share_nearest": (judged["how"] == NEAREST).sum(),
+            "share_outside": judged["outside"].sum(),
+        }
+        for key, k in counts.items() if len(judged) else ():
+            said = {"item": NAME, "quantity": WORDS[key].format(which)}
+            found[key + ending] = metrics.binomial(int(k), len(judged)) | said
+    return found

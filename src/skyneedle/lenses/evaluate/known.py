@@ -13,6 +13,7 @@ import torch
 from skyneedle.core import inference, metrics, tables
 from skyneedle.core.store import DataSet
 from skyneedle.lenses import preprocess, training
+from skyneedle.lenses.evaluate import answers
 from skyneedle.lenses.fetch.compounds import KNOWN
 from skyneedle.lenses.networks import lens_logit
 from skyneedle.lenses.preprocess import Scaling
@@ -21,7 +22,7 @@ N_TURNS = 8
 PRINTED = ("ou66", "ou200")  # networks of Table 7
 
 
-def answers(
+def asked(
     weights: Mapping[str, str | Path], shards: Sequence[str | Path], device: str = "cpu"
 ) -> pd.DataFrame:
     """Scores of each lens in its eight orientations.
@@ -67,31 +68,6 @@ def _for_image(scaling: Scaling, raw: Mapping[str, np.ndarray]) -> Scaling:
         for band in scaling.bands
     ]
     return replace(scaling, sky_sigma=tuple(noise))
-
-
-def measured(table: pd.DataFrame, networks: Sequence[str], missing: Mapping[str, str]) -> dict[str, Any]:
-    """The table of ``answers`` as metrics.
-
-    Returns:
-        ``<folder of the lens>_<network>`` with the answer to the image as it is, the least and the greatest
-        of those to its eight orientations, and n of these; or the reason why there is none.
-    """
-    found: dict[str, Any] = {}
-    for one in KNOWN:
-        for network in networks:
-            here = table[(table["name"] == one.name) & (table["network"] == network)]
-            if len(here):
-                entry = {
-                    "value": here.loc[here["turn"] == 0, "score"].item(),
-                    "low": here["score"].min(),
-                    "high": here["score"].max(),
-                    "n": len(here),
-                    "note": "low and high: over the eight orientations of the image",
-                }
-            else:
-                entry = {"value": None, "reason": missing.get(one.name, "no data of it are there")}
-            found[f"{one.folder}_{network}"] = entry
-    return found
 
 
 def tiles(data: DataSet, table: pd.DataFrame) -> pd.DataFrame:
@@ -140,17 +116,17 @@ def write(
     """Write answers (CSV), the images of Fig. 3 (parquet) and metrics (JSON).
 
     Args:
-        weights: as of ``answers``.
+        weights: as of ``asked``.
         shards: likewise.
-        table: of ``answers``.
+        table: of ``asked``.
         pictures: of ``tiles``.
-        out: of ``measured``.
-        device: as of ``answers``.
+        out: of ``answers.measured``.
+        device: as of ``asked``.
         provenance: stored in the metrics.
     """
     data = DataSet(shards)
-    found = answers(weights, shards, device)
+    found = asked(weights, shards, device)
     tables.write_csv(found, table)
     tables.write_parquet(tiles(data, found), pictures)
-    metrics = measured(found, list(weights), data.attributes["missing"])
+    metrics = answers.measured(found, list(weights), data.attributes["missing"])
     tables.write_json(metrics | {"provenance": dict(provenance or {})}, out)

@@ -17,7 +17,7 @@ import pandas as pd
 from skyneedle.core import metrics, tables
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet
-from skyneedle.lenses.evaluate import score
+from skyneedle.lenses.evaluate import classification, score
 
 N_PARTNERS = 5  # single lenses that each compound lens is held against
 CALIPER = 0.15  # decades in both quantities; what has no partner so close is left out and counted
@@ -25,6 +25,9 @@ WORDS = {"arcs": "compound arcs", "rings": "double rings"}
 NO_PARTNER = "no single lens is like these"
 NO_TRUTH = "the testing set does not tell Einstein radii and magnifications"
 WITHIN = 0.15  # the gate: recall on compounds is at most so much below that of matched singles
+# Who calls nearly everything a lens finds compound and single lenses alike, and has answered nothing by it.
+NEARLY_ALL = 0.9  # false-positive rate
+CHANCES = "68 %, one training"  # what the interval holds: the objects drawn, not how the network was trained
 
 
 class Partners(NamedTuple):
@@ -39,6 +42,24 @@ class Partners(NamedTuple):
     compounds: np.ndarray
     singles: np.ndarray
     near: np.ndarray
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the single lenses that are partner of any compound lens, and what each counts, (single,).
+
+        A compound lens counts one, shared out evenly among its partners.
+        """
+        share = self.near / np.maximum(self.near.sum(axis=1, keepdims=True), 1)
+        rows, place = np.unique(self.singles[self.near], return_inverse=True)
+        return rows, np.bincount(place, weights=share[self.near], minlength=len(rows))
+
+    @property
+    def effective_singles(self) -> float:
+        """How many single lenses of equal weight would tell as much; 0 without partners.
+
+        Source: Kish 1965, Survey Sampling, Sec. 11.7.
+        """
+        _, weights = self.weights()
+        return float(weights.sum() ** 2 / (weights**2).sum()) if len(weights) else 0.0
 
 
 def match(
@@ -92,38 +113,70 @@ def difference(
         rng: of the redraws.
 
     Returns:
-        compounds, singles and difference, each with value, low, high and n (groups); NaN without partners.
+        compounds, singles and difference, each with value, low, high and n: groups of the compound lenses
+        that have partners, of their partners, and of both; NaN without partners.
     """
     if not len(partners.compounds):
         nothing = metrics.interval(math.nan, math.nan, math.nan, 0)
         return dict.fromkeys(("compounds", "singles", "difference"), nothing)
-    n = len(compound_found)
+    # Of what carries no match nothing is measured, so it is not redrawn either.
+    matched, _ = partners.weights()
+    beside = np.searchsorted(matched, np.where(partners.near, partners.singles, matched[0]))
+    n = len(partners.compounds)
     ours = np.asarray(compound_found, float)[partners.compounds]
-    theirs = np.asarray(single_found, float)[partners.singles]
+    theirs = np.asarray(single_found, float)[matched][beside]
 
     def measure(weights: np.ndarray) -> np.ndarray:
-        of_singles = weights[n:][partners.singles] * partners.near
+        of_singles = weights[n:][beside] * partners.near
         total = of_singles.sum(axis=1)
         # A compound lens none of whose partners was drawn has nothing to be held against.
-        of_compounds = weights[:n][partners.compounds] * (total > 0)
+        of_compounds = weights[:n] * (total > 0)
         if not of_compounds.sum():
             return np.full(3, math.nan)
-        beside = (of_singles * theirs).sum(axis=1) / np.maximum(total, 1)
-        first, second = (of_compounds @ part / of_compounds.sum() for part in (ours, beside))
+        matches = (of_singles * theirs).sum(axis=1) / np.maximum(total, 1)
+        first, second = (of_compounds @ part / of_compounds.sum() for part in (ours, matches))
         return np.array([first, second, first - second])
 
-    groups = np.array([f"c{one}" for one in parents[0]] + [f"s{one}" for one in parents[1]])
-    found = metrics.bootstrap(measure, groups, n_bootstrap, rng)
+    groups = [f"c{one}" for one in np.asarray(parents[0])[partners.compounds]]
+    n_compounds = len(set(groups))
+    groups += [f"s{one}" for one in np.asarray(parents[1])[matched]]
+    found = metrics.bootstrap(measure, np.array(groups), n_bootstrap, rng)
+    counts = (n_compounds, found["n"] - n_compounds, found["n"])
     return {
-        name: metrics.interval(found["value"][i], found["low"][i], found["high"][i], found["n"])
+        name: metrics.interval(found["value"][i], found["low"][i], found["high"][i], counts[i])
         for i, name in enumerate(("compounds", "singles", "difference"))
     }
 
 
-def verdict(entry: Mapping[str, Any], reason: str = NO_PARTNER) -> str:
-    """Whether the gate is met, and the answer to the paper's question; or the reason why there is none."""
+def no_answer(judged: Mapping[str, Any]) -> str:
+    """Why a network's recalls say nothing about compound lenses, or nothing at all.
+
+    Args:
+        judged: its metrics on single lenses: ``auroc_testing`` and ``false_positive_rate_testing``.
+    """
+    rate = judged["false_positive_rate_testing"]["value"]
+    if rate is not None and rate > NEARLY_ALL:
+        return f"calls nearly everything a lens (FPR {rate:.2f}): no answer"
+    if classification.at_chance(judged["auroc_testing"]):
+        said = f" (FPR {rate:.2f})" if rate is not None else ""
+        return f"{classification.AT_CHANCE}{said}: no answer"
+    return ""
+
+
+def verdict(
+    entry: Mapping[str, Any], reason: str = NO_PARTNER, judged: Mapping[str, Any] | None = None
+) -> str:
+    """Whether the gate is met, and the answer to the paper's question; or the reason why there is none.
+
+    Args:
+        entry: the difference in recall.
+        reason: why there are no partners.
+        judged: as of ``no_answer``, if known.
+    """
     if not math.isfinite(entry["low"]):
         return reason
+    if judged and (why := no_answer(judged)):
+        return f"{why} ({CHANCES})"
     gate = "met" if entry["low"] >= -WITHIN else "not met"
     if entry["high"] < 0:
         answer = "selects against them"
@@ -131,13 +184,16 @@ def verdict(entry: Mapping[str, Any], reason: str = NO_PARTNER) -> str:
         answer = "prefers them"
     else:
         answer = "no selection for or against is seen"
-    return f"within {100 * WITHIN:.0f} points: {gate}; {answer}"
+    rate = judged["false_positive_rate_testing"]["value"] if judged else None
+    said = f"; FPR {rate:.2f}" if rate is not None else ""
+    return f"within {100 * WITHIN:.0f} points: {gate}; {answer} ({CHANCES}){said}"
 
 
 def write(
     scores: Mapping[str, Mapping[str, str | Path]],
     points: Mapping[str, float],
     shards: Mapping[str, Sequence[str | Path]],
+    judged: Mapping[str, Mapping[str, Any]],
     settings: Mapping[str, Any],
     *,
     table: str | Path,
@@ -150,9 +206,11 @@ def write(
         scores: for each method, parquet of scores of testing, arcs and rings.
         points: threshold of each, log odds.
         shards: files of these sets.
+        judged: metrics of each method on the testing set, see ``no_answer``.
         settings: ``n_bootstrap``.
-        table: CSV to write: network, set, quantity (compounds, singles, difference), value, low, high, n,
-            n_compounds, n_matched, note.
+        table: CSV to write: network, set, quantity (compounds, singles, difference), value, low, high, n (of
+            ``difference``), n_compounds, n_matched, effective_singles (of ``Partners``),
+            false_positive_rate (of the testing set's non-lenses at the operating point), note.
         out: metrics to write, JSON, with ``difference_<set>_<method>``.
         provenance: stored in them.
     """
@@ -173,8 +231,14 @@ def write(
             )
             rng = generator(0, "matching", name)
             entries = difference(ours, theirs, partners, parents, settings["n_bootstrap"], rng)
-            note = verdict(entries["difference"], reason)
-            counts = {"n_compounds": len(compounds), "n_matched": len(partners.compounds), "note": note}
+            note = verdict(entries["difference"], reason, judged[method])
+            counts: dict[str, Any] = {
+                "n_compounds": len(compounds),
+                "n_matched": len(partners.compounds),
+                "effective_singles": partners.effective_singles,
+                "false_positive_rate": judged[method]["false_positive_rate_testing"]["value"],
+                "note": note,
+            }
             rows += [
                 {"network": method, "set": name, "quantity": quantity, **entry, **counts}
                 for quantity, entry in entries.items()

@@ -8,6 +8,7 @@ import pandas as pd
 
 from skyneedle.core import scoreboard
 from skyneedle.core.tables import write_json
+from skyneedle.lenses.evaluate import classification
 from skyneedle.lenses.fetch.compounds import KNOWN
 
 PAPER = "wilde2022"
@@ -34,10 +35,13 @@ WORDS = (
     "Published beside reproduced, with 68 % intervals from redrawing parents; `n` counts parents. The "
     "threshold of 0.5 is the paper's; table `extra_networks` has the numbers at the operating points."
 )
+STANDS_IN = " This run has no evaluation set: the testing set stands for it."
 ANSWERS = (
-    "Published beside reproduced; low and high are the least and greatest answer to the eight orientations "
-    "of the image. A lens of which no data are there has its reason, and nothing in its place."
+    "Published beside reproduced, then the networks of which nothing is printed; low and high are the least "
+    "and greatest answer to the eight orientations of the image. A lens of which no data are there has its "
+    "reason, and nothing in its place."
 )
+KNOWN_FILES = ("known_compounds", "known_compounds_ou_tsne")
 
 
 def table(item: str, published: str | Path, metric_files: Sequence[str | Path], scale: str) -> pd.DataFrame:
@@ -58,6 +62,61 @@ def table(item: str, published: str | Path, metric_files: Sequence[str | Path], 
     named = rows.assign(model=parts[0], quantity=parts[1])
     columns = ["model", "quantity", "published", "reproduced", "low", "high", "n", "note"]
     return named[columns].reset_index(drop=True)
+
+
+def answered(published: str | Path, metric_files: Sequence[str | Path], scale: str) -> pd.DataFrame:
+    """Table 7, and what every other network says to the known compound lenses.
+
+    Args:
+        published: as of ``table``.
+        metric_files: likewise.
+        scale: likewise.
+
+    Returns:
+        Columns of ``table``: the rows printed, then those of the other networks, lens by lens, with an empty
+        ``published``. Networks at chance say so.
+    """
+    printed = scoreboard.read_published(published)
+    cells = printed.loc[(printed["paper"] == PAPER) & (printed["item"] == "Table 7"), "metric"].tolist()
+    rows = table("Table 7", published, metric_files, scale).to_dict("records")
+    beside = dict(zip(cells, rows, strict=True))
+    found, titles = scoreboard.read_metrics(metric_files), _titles(printed)
+    for one in KNOWN:
+        lens = next(row["quantity"] for cell, row in beside.items() if f"/{one.folder}_" in cell)
+        for stem in KNOWN_FILES:
+            for key, entry in found.get(stem, {}).items():
+                network = key.removeprefix(f"{one.folder}_")
+                if network == key:
+                    continue
+                area = found.get(network, {}).get("auroc_testing", {"value": None})
+                said = entry["value"] is not None and classification.at_chance(area)
+                note = classification.AT_CHANCE if said else ""
+                if f"{stem}/{key}" in beside:
+                    row = beside[f"{stem}/{key}"]
+                    row["note"] = _joined(row["note"], note)
+                    continue
+                numbers = {"reproduced": entry["value"]} | {
+                    part: entry.get(part) for part in ("low", "high", "n")
+                }
+                rows.append(
+                    {"model": titles.get(network, network), "quantity": lens, "published": ""}
+                    | numbers
+                    | {"note": _joined(entry.get("reason"), entry.get("note"), note)}
+                )
+    return pd.DataFrame(rows)
+
+
+def _titles(printed: pd.DataFrame) -> dict[str, str]:
+    """What the paper calls the networks that it prints recalls of."""
+    rows = printed[(printed["paper"] == PAPER) & printed["item"].isin(["Table 5", "Table 6"])]
+    return {
+        metric.partition("/")[0]: quantity.partition(":")[0]
+        for quantity, metric in rows[["quantity", "metric"]].itertuples(index=False)
+    }
+
+
+def _joined(*notes: str | None) -> str:
+    return "; ".join(filter(None, notes))
 
 
 def bands(missing: Mapping[str, str]) -> pd.DataFrame:
@@ -84,7 +143,8 @@ def networks(metric_files: Sequence[str | Path], sets: Sequence[str]) -> pd.Data
     """Every metric of every network at its operating point, tidy.
 
     Returns:
-        Columns network, set, metric, value, low, high, n, definition.
+        Columns network, set, metric, value, low, high, n, definition, note. What a set of one class cannot
+        have is left out; what has no value for another reason has that as its note.
     """
     found = scoreboard.read_metrics(metric_files)
     rows = []
@@ -96,9 +156,13 @@ def networks(metric_files: Sequence[str | Path], sets: Sequence[str]) -> pd.Data
                 metric = key.removesuffix(f"_{name}")
                 if metric != key and (metric in SHOWN or metric.startswith("purity_")):
                     numbers = {part: entry.get(part) for part in ("value", "low", "high", "n", "definition")}
-                    if entry["value"] is not None:
-                        rows.append({"network": network, "set": name, "metric": metric, **numbers})
-    return pd.DataFrame(rows, columns=["network", "set", "metric", "value", "low", "high", "n", "definition"])
+                    if entry["value"] is not None or (entry.get("n_lenses") and entry.get("n_non_lenses")):
+                        note = _joined(entry.get("reason"), entry.get("note"))
+                        rows.append(
+                            {"network": network, "set": name, "metric": metric, **numbers, "note": note}
+                        )
+    columns = ["network", "set", "metric", "value", "low", "high", "n", "definition", "note"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def summary(metric_files: Sequence[str | Path], seven: Sequence[str]) -> dict[str, Any]:
@@ -129,7 +193,8 @@ def summary(metric_files: Sequence[str | Path], seven: Sequence[str]) -> dict[st
         if entries:
             best = extreme(entries, key=lambda network: entries[network]["value"])
             numbers = {part: entries[best].get(part) for part in ("value", "low", "high", "n")}
-            summed[name] = numbers | {"note": f"{best} at a threshold of 0.5"}
+            note = f"{best} at a threshold of 0.5"
+            summed[name] = numbers | {"note": _joined(note, entries[best].get("note"))}
         else:
             summed[name] = {"value": None, "reason": "none of the seven networks was judged"}
     return summed
@@ -164,9 +229,10 @@ def write_tables(
         out: path without ending for "table2", "table5", "table6", "table7" and "networks".
     """
     scoreboard.write(bands(missing), out["table2"], "Table 2: bands of the known compound lenses", "")
-    for key, item in (("table5", "Table 5"), ("table6", "Table 6"), ("table7", "Table 7")):
-        found = table(item, published, metric_files, scale)
-        scoreboard.write(found, out[key], TITLES[item], ANSWERS if key == "table7" else WORDS)
+    words = WORDS if "evaluation" in sets else WORDS + STANDS_IN
+    for key, item in (("table5", "Table 5"), ("table6", "Table 6")):
+        scoreboard.write(table(item, published, metric_files, scale), out[key], TITLES[item], words)
+    scoreboard.write(answered(published, metric_files, scale), out["table7"], TITLES["Table 7"], ANSWERS)
     scoreboard.write(
         networks(metric_files, sets),
         out["networks"],

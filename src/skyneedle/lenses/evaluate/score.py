@@ -1,7 +1,7 @@
 """Scores of one network on every set to its operating point and its metrics."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,9 +103,11 @@ def judge_sets(sets: Mapping[str, Scored], threshold: float, n_bootstrap: int = 
 
     Returns:
         Entries ``<metric>_<set>`` at the threshold, and ``<metric>_<set>_at_half`` at a probability of 0.5,
-        the paper's, for those metrics that depend on it.
+        the paper's, for those metrics that depend on it. Where the network is at chance, on the set itself
+        or, if that has one class only, on the testing set, each has a note that says so.
     """
     found: dict[str, Any] = {}
+    keys: dict[str, list[str]] = {name: [] for name in sets}
     for name, scored in sets.items():
         for ending, at in (("", threshold), ("_at_half", HALF)):
             judged = classification.judge(
@@ -114,7 +116,19 @@ def judge_sets(sets: Mapping[str, Scored], threshold: float, n_bootstrap: int = 
             for metric, entry in judged.items():
                 if not ending or metric not in WITHOUT_THRESHOLD:
                     found[f"{metric}_{name}{ending}"] = entry
+                    keys[name].append(f"{metric}_{name}{ending}")
+    for name in sets:
+        area, where = found[f"auroc_{name}"], ""
+        if area["value"] is None and "testing" in sets:
+            area, where = found["auroc_testing"], " on the testing set"
+        if classification.at_chance(area):
+            _note(found, keys[name], classification.AT_CHANCE + where)
     return found
+
+
+def _note(found: dict[str, Any], keys: Iterable[str], words: str) -> None:
+    for key in keys:
+        found[key]["note"] = "; ".join(filter(None, (found[key].get("note"), words)))
 
 
 def choose_and_score(
@@ -137,7 +151,8 @@ def choose_and_score(
         out: metrics to write, JSON.
         recipe: "corrected" or "faithful".
         settings: ``beta`` of the operating point and ``n_bootstrap``.
-        card: of the trained network; its number of parameters and best epoch are taken over.
+        card: of the trained network; its number of parameters and best epoch are taken over. Where it learned
+            from a part of the training set alone, the metrics of that set have a note that says so.
         provenance: stored in both files.
     """
     sets = {name: read(path, shards[name]) for name, path in scores.items()}
@@ -147,6 +162,11 @@ def choose_and_score(
     if card:
         described = json.loads(Path(card).read_text())
         found |= {key: {"value": described[key]} for key in ("n_parameters", "best_epoch")}
+        n_all = len(sets["training"].labels) if "training" in sets else 0
+        n_learned = described.get("training", {}).get("n_examples", n_all)
+        if n_learned < n_all:
+            words = f"learned from {n_learned} of the {n_all} training examples"
+            _note(found, [key for key in found if key.removesuffix("_at_half").endswith("_training")], words)
     origin = {"provenance": dict(provenance)} if provenance else {}
     tables.write_json(found | origin, out)
     tables.write_json(chosen | origin, point)

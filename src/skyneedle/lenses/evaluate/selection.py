@@ -9,6 +9,7 @@ import pandas as pd
 
 from skyneedle.core import metrics, tables
 from skyneedle.core.store import DataSet
+from skyneedle.lenses.evaluate import score
 
 LEAST = 20  # objects in a cell; below, a share says little and is left blank
 PROPERTIES = ("theta_e", "mag_source", "source_colour")
@@ -130,13 +131,16 @@ def write(
         settings: ``n_bins`` of the completeness, of the testing set; ``impostors``, the set whose impostors
             are counted, which has to tell their kinds; and ``without``, the pairs of ``compared``.
         out: "completeness", "impostors" and "without", CSV to write.
+
+    Raises:
+        GridMismatch, NotADataSet: as of ``score.read``.
     """
     testing, others = "testing", settings["impostors"]
     truth = {name: DataSet(shards[name]).table for name in {testing, others}}
     lens = {name: table["label"].to_numpy() == 1 for name, table in truth.items()}
     cells, mistaken = [], []
     for method, files in scores.items():
-        called = {name: pd.read_parquet(files[name])["logit"].to_numpy() >= points[method] for name in truth}
+        called = {name: score.read(files[name], shards[name]).logits >= points[method] for name in truth}
         found, lenses = called[testing][lens[testing]], truth[testing][lens[testing]]
         cells.append(completeness(method, lenses, found, settings["n_bins"]))
         kinds = truth[others]["kind"].to_numpy()[~lens[others]]

@@ -229,7 +229,9 @@ def extra_matched_compounds(table: Table, stem: str | Path, provenance: Provenan
         looked = [one for axes in pair for one in axes.get_legend_handles_labels()[0]]
     if looked:
         figure.legend(handles=looked, loc="outside lower center", ncols=len(looked))
-    grid[0].set_yticks(places, [label(name) for name in methods])
+    rates = found.groupby("network")["false_positive_rate"].first()
+    said = [f", FPR {rates[name]:.2f}" if name in rates.dropna() else "" for name in methods]
+    grid[0].set_yticks(places, [label(name) + rate for name, rate in zip(methods, said, strict=True)])
     return plotting.save(figure, stem, found, provenance)
 
 

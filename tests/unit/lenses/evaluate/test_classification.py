@@ -80,6 +80,20 @@ def test_sets_of_one_class_say_what_they_lack(label, metric, lacking):
     assert all(entry["value"] is None and entry["reason"] == f"the set has no {lacking}" for entry in others)
 
 
+def test_where_nothing_is_called_a_lens_precision_has_a_reason():
+    judged = classification.judge([1, 0, 1], [0.0, 1.0, 2.0], np.arange(3), threshold=9.0, n_redraws=20)
+    without = {name for name, entry in judged.items() if entry["value"] is None}
+    assert without == {"precision", "purity_0.72", "purity_0.5", "purity_0.001"}
+    assert {judged[name]["reason"] for name in without} == {"nothing is at or above the threshold"}
+    assert (judged["recall"]["value"], judged["f1"]["value"]) == (0, 0)
+
+
+@pytest.mark.parametrize(("low", "said"), [(0.49, True), (0.5, True), (0.51, False)])
+def test_chance_is_where_the_interval_reaches_one_half(low, said):
+    assert classification.at_chance({"value": 0.6, "low": low}) == said
+    assert not classification.at_chance({"value": None, "low": None})
+
+
 def test_scores_that_are_no_numbers_are_refused():
     with pytest.raises(BadScores, match="1 of 2"):
         classification.judge([1, 0], [np.nan, 1.0], [0, 1])

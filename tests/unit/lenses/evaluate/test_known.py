@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from skyneedle.core.store import DataSet
-from skyneedle.lenses.evaluate import known
+from skyneedle.lenses.evaluate import answers, known
 from skyneedle.lenses.fetch import known as fetching
 from skyneedle.lenses.figures import draw
 from skyneedle.lenses.networks import build, load_published_weights
@@ -39,11 +39,11 @@ def horseshoe(real_lenses, tmp_path_factory):
 def test_published_weights_find_the_horseshoe_in_every_orientation(horseshoe, real_lenses, tmp_path):
     network = load_published_weights(build("ou66"), real_lenses / "wilde2022_weights" / "OU_66_Weights.pt")
     weights = {"ou66": _card("ou66", network, "faithful", tmp_path)}
-    table = known.answers(weights, [horseshoe / "000.h5"])
+    table = known.asked(weights, [horseshoe / "000.h5"])
     assert table["turn"].tolist() == list(range(8))
     assert table["score"].iloc[0] >= 0.9999
     missing = DataSet(horseshoe / "000.h5").attributes["missing"]
-    found = known.measured(table, ["ou66"], missing)
+    found = answers.measured(table, ["ou66"], missing)
     assert found["cosmic_horseshoe_ou66"]["value"] == table["score"].iloc[0]
     assert found["cosmic_horseshoe_ou66"]["low"] <= found["cosmic_horseshoe_ou66"]["value"]
     assert "only a picture is there" in found["SL2SJ02176-0513_ou66"]["reason"]
@@ -52,13 +52,13 @@ def test_published_weights_find_the_horseshoe_in_every_orientation(horseshoe, re
 def test_each_image_is_scaled_by_its_own_noise(horseshoe, tmp_path):
     torch.manual_seed(0)
     weights = {"ou66": _card("ou66", build("ou66"), "corrected", tmp_path)}
-    before = known.answers(weights, [horseshoe / "000.h5"])
+    before = known.asked(weights, [horseshoe / "000.h5"])
     data = DataSet(horseshoe / "000.h5")
     from skyneedle.core import store
 
     arrays = {"vis": data.read("vis", [0]) * 7, "nisp": data.read("nisp", [0]) * 3}
     store.write(tmp_path / "scaled.h5", arrays, data.table, data.attributes)
-    after = known.answers(weights, [tmp_path / "scaled.h5"])
+    after = known.asked(weights, [tmp_path / "scaled.h5"])
     np.testing.assert_allclose(before["logit"], after["logit"], rtol=1e-3, atol=1e-4)
 
 

@@ -69,6 +69,44 @@ def test_metrics_at_both_thresholds_and_of_sets_of_lenses_alone():
     assert found["auroc_arcs"]["reason"] == "the set has no non-lenses"
 
 
+def test_a_network_at_chance_says_so_wherever_it_is_judged():
+    rng = np.random.default_rng(1)
+    labels = np.arange(400) % 2
+    # Lenses and non-lenses have the same logits.
+    noise, arcs = np.repeat(rng.normal(size=200), 2), scored([1] * 30, rng.normal(size=30))
+    sets = {"training": scored(labels, noise + 3 * labels), "arcs": arcs, "testing": scored(labels, noise)}
+    found = score.judge_sets(sets, 0.5, 50)
+    words = "at chance: AUROC interval reaches 0.5"
+    assert found["recall_testing"]["note"] == found["recall_testing_at_half"]["note"] == words
+    assert found["recall_arcs"]["note"] == f"{words} on the testing set"
+    assert "note" not in found["recall_training"]  # it has learned its training set by heart
+    learned = score.judge_sets(sets | {"testing": sets["training"]}, 0.5, 50)
+    assert not [key for key, entry in learned.items() if "note" in entry]
+
+
+def test_recall_on_the_training_set_says_how_much_of_it_was_learned(tmp_path):
+    labels = np.array([0, 1] * 20)
+    made = {
+        name: files(tmp_path, name, labels, 4.0 * labels) for name in ("validation", "training", "testing")
+    }
+    for n_learned, words in ((15, "learned from 15 of the 40 training examples"), (40, None)):
+        card = {"n_parameters": 7, "best_epoch": 3, "training": {"n_examples": n_learned}}
+        (tmp_path / "seed0.json").write_text(json.dumps(card))
+        score.choose_and_score(
+            {name: path for name, (path, _) in made.items()},
+            {name: shards for name, (_, shards) in made.items()},
+            point=tmp_path / "point.json",
+            out=tmp_path / "metrics.json",
+            recipe="corrected",
+            settings=SETTINGS,
+            card=tmp_path / "seed0.json",
+        )
+        found = json.loads((tmp_path / "metrics.json").read_text())
+        assert found["recall_training"].get("note") == words
+        assert found["recall_training_at_half"].get("note") == words
+        assert "note" not in found["recall_testing"]
+
+
 def test_the_validation_set_chooses_and_is_not_judged(tmp_path):
     rng = np.random.default_rng(3)
     labels = np.array([0, 1] * 40)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skyneedle.core import store
+from skyneedle.core.errors import GridMismatch
 from skyneedle.lenses.evaluate import selection
 
 
@@ -70,3 +72,21 @@ def test_networks_with_and_without_a_kind():
         ["without", "spiral", 0.6],
     ]
     assert selection.compared(pd.DataFrame(rows), []).empty
+
+
+def test_scores_of_other_examples_are_refused(tmp_path):
+    truth = pd.DataFrame(
+        {"id": range(8), "label": [0, 1] * 4, "kind": ["spiral", "lens"] * 4, "theta_e": 1.0}
+    )
+    store.write(tmp_path / "000.h5", {}, truth, {})
+    scores = pd.DataFrame({"id": truth["id"], "label": truth["label"], "logit": [1.0] * 4 + [-1.0] * 4})
+    shards = {"testing": [tmp_path / "000.h5"]}
+    out = {name: tmp_path / f"{name}.csv" for name in ("completeness", "impostors", "without")}
+    settings = {"n_bins": 2, "impostors": "testing", "without": []}
+    scores.to_parquet(tmp_path / "s.parquet")
+    selection.write({"n": {"testing": tmp_path / "s.parquet"}}, {"n": 0.0}, shards, settings, out)
+    assert pd.read_csv(out["impostors"])[["n", "called"]].to_numpy().tolist() == [[4, 2]]
+    # The same examples in another order: each has a score, of another one.
+    scores.iloc[::-1].to_parquet(tmp_path / "s.parquet")
+    with pytest.raises(GridMismatch, match="predict again"):
+        selection.write({"n": {"testing": tmp_path / "s.parquet"}}, {"n": 0.0}, shards, settings, out)

@@ -122,7 +122,8 @@ def test_matched_compounds(tmp_path):
             "quantity": quantity,
             **metrics.interval(value, value - 0.1, value + 0.1, 9),
         }
-        | {"n_compounds": 9, "n_matched": 8, "note": ""}
+        | {"n_compounds": 9, "n_matched": 8, "effective_singles": 5.5, "note": ""}
+        | {"false_positive_rate": np.nan if name == "my_network" else 0.25}
         for name in METHODS
         for which in ("arcs", "rings")
         for quantity, value in (("compounds", 0.6), ("singles", 0.7), ("difference", -0.1))
@@ -132,4 +133,6 @@ def test_matched_compounds(tmp_path):
     shown, words = drawn("extra_matched_compounds", {"table": table}, tmp_path)
     assert len(shown) == 18
     assert "8 of 9 matched" in words
+    assert "OU-66, FPR 0.25" in words
+    assert "my_network<" in words  # of which no rate is known
     assert words.count("no data") == 2

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skyneedle.core import metrics
 from skyneedle.lenses.simulate import examples, populations
 from skyneedle.lenses.simulate.instruments import instrument
 from skyneedle.lenses.simulate.populations import POPULATIONS
 from skyneedle.lenses.simulate.settings import Settings
-from tests.unit.lenses.simulate.test_populations import _auroc
 
 HST = instrument("hst_f814w")
 NAMES = ("galaxy_scale", "galaxy_scale_hard", "galaxy_scale_a", "galaxy_scale_b", "galaxy_scale_c")
@@ -79,7 +79,7 @@ def test_flux_and_size_tell_little(seen):
     flux = vis.sum(axis=(1, 2))
     size = (np.clip(vis, 0, None) * np.hypot(x, y)).sum(axis=(1, 2)) / np.clip(vis, 0, None).sum(axis=(1, 2))
     for measured in (flux, vis.max(axis=(1, 2)), size):
-        assert 0.3 < _auroc(measured, truth) < 0.7
+        assert 0.3 < metrics.Ranking(truth, measured).auroc() < 0.7
 
 
 def test_candidates_are_all_drawn_as_lenses():
