@@ -184,9 +184,7 @@ def real_images(name):
     return {
         "folder": folder,
         "catalogue": catalogue,
-        "given": (
-            "<results>/lenses/archive/challenge2.json" if fetched else catalogue
-        ),
+        "given": ("<results>/lenses/archive/challenge2.json" if fetched else catalogue),
         "first_row": sum(before),
         "n_examples": item["n_examples"],
         "shards": item["shards"],
