@@ -3,16 +3,21 @@
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from scipy.optimize import minimize
 
 from skyneedle.core.errors import BadSetting
 from skyneedle.lenses import labels
+from skyneedle.lenses.evaluate import baseline
 from skyneedle.lenses.simulate import colours, examples
 from skyneedle.lenses.simulate.instruments import instrument
 from skyneedle.lenses.simulate.settings import NEGATIVE_KINDS, Settings
+from tests.conftest import ROOT
 
 EUCLID = instrument("euclid")
-BRIGHT = Settings(population="bright", share_negatives=0.45, share_pairs=0.2)
+# The default set, with the shares of the kinds that it has.
+BRIGHT = Settings(**yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["lenses"]["simulate"])
+SKY = {band.name: band.sky_sigma for band in EUCLID.bands}
 N, HALF = 560, 320
 RADIUS = 25  # pixels of VIS
 DISTANCE = np.hypot(*(np.indices((2 * RADIUS + 1,) * 2) - RADIUS))
@@ -21,10 +26,21 @@ ORDER = np.argsort(DISTANCE[DISC], kind="stable")
 
 
 @pytest.fixture(scope="module")
-def bright():
-    """Truth of many examples and what a baseline would measure in their images."""
-    made = [examples.example(number, "singles", BRIGHT, 5) for number in range(N)]
-    return pd.DataFrame([one.row for one in made]), np.array([_measured(one.images) for one in made])
+def seen():
+    """Truth of many examples, what any baseline would measure in their images, and what ours does."""
+    rows, measured, features = [], [], []
+    for number in range(N):
+        images, row, _ = examples.example(number, "singles", BRIGHT, 5)
+        rows.append(row)
+        measured.append(_measured(images))
+        features.append(baseline.features(images.vis[None], images.nisp[None], SKY)[0])
+    return pd.DataFrame(rows), np.array(measured), np.array(features)
+
+
+@pytest.fixture(scope="module")
+def bright(seen):
+    """The same without what ours measures."""
+    return seen[:2]
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +87,15 @@ def test_flux_size_and_colour_tell_nothing(bright):
     assert _auroc(inputs[HALF:] @ weights, truth[HALF:]) < 0.75
     for column in range(measured.shape[1]):
         assert 0.35 < _auroc(measured[:, column], truth) < 0.65, column
+
+
+def test_the_baseline_that_stands_beside_networks_tells_little(seen):
+    """Below 0.75 on the default set (spec F12), and more than nothing: it is no straw man."""
+    table, _, features = seen
+    truth = table["label"].to_numpy() == 1
+    logits = baseline.fit(features[:HALF], truth[:HALF]).logits(features)
+    assert _auroc(logits[HALF:], truth[HALF:]) < 0.75
+    assert _auroc(logits[:HALF], truth[:HALF]) > 0.55
 
 
 def test_impostors_are_as_bright_as_lenses(bright):
