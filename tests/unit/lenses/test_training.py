@@ -337,6 +337,20 @@ def test_a_set_without_labels_is_scored_too(sets, trained, tmp_path):
     assert found["logit"].notna().all()
 
 
+def test_log_odds_of_a_network_that_is_too_sure_are_not_cut(sets, trained, monkeypatch):
+    """They are the difference of logits, not what is left of it after a softmax (spec F7)."""
+    plain = predicted(trained[0], sets["testing"])
+    network, card = inference.load(trained[0] / "seed0")
+    with torch.no_grad():
+        for parameter in network.fc_layer[-1].parameters():
+            parameter *= 1000
+    monkeypatch.setattr(training.inference, "load", lambda path: (network, card))
+    sure = predicted(trained[0], sets["testing"])
+    assert sure["logit"].to_numpy() == pytest.approx(1000 * plain["logit"].to_numpy(), rel=1e-3, abs=0.1)
+    assert (sure["score"] == 1).sum() > 5
+    assert sure["logit"].is_unique
+
+
 def test_log_odds_tell_apart_scores_that_round_to_one(sets):
     data = store.DataSet(sets["testing"])
     found = score_table.table(data, np.linspace(-800, 800, 24))

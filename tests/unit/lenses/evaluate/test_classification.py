@@ -94,6 +94,16 @@ def test_chance_is_where_the_interval_reaches_one_half(low, said):
     assert not classification.at_chance({"value": None, "low": None})
 
 
+def test_answers_are_ranked_by_log_odds_where_probabilities_are_one():
+    """In single precision the first four are the same probability, and none of them would count (spec F7)."""
+    logits = np.array([60.0, 50.0, 40.0, 30.0, 0.0])
+    assert (metrics.probability(logits).astype(np.float32) == 1).sum() == 4
+    judged = classification.judge([1, 1, 0, 1, 0], logits, np.arange(5), n_redraws=20)
+    assert judged["tpr0"]["value"] == pytest.approx(2 / 3)
+    assert judged["auroc"]["value"] == pytest.approx(5 / 6)
+    assert judged["auprc"]["value"] == pytest.approx((1 + 1 + 3 / 4) / 3)
+
+
 def test_scores_that_are_no_numbers_are_refused():
     with pytest.raises(BadScores, match="1 of 2"):
         classification.judge([1, 0], [np.nan, 1.0], [0, 1])

@@ -57,6 +57,9 @@ def test_recall_and_change_by_hand():
     change = found.loc[("change", 1.0)]
     assert -1 <= change["low"] < -0.5 < change["high"] <= 0
     assert found.loc[("change", 0.0), ["low", "high"]].tolist() == [0, 0]
+    assert set(found["n"]) == {4}
+    siblings = colour_stress.curves(table.assign(parent_id=table["id"] // 2), {"n": 0.0}, 200)
+    assert set(siblings["n"]) == {2}  # systems of one parent are redrawn together
 
 
 def test_one_band_and_no_lens_are_refused(testing, tmp_path):

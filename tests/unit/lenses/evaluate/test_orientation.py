@@ -30,6 +30,14 @@ def test_turned_alike_there_is_nothing_to_learn(stacks, scheme):
     assert 0.38 < _auroc(stacks, scheme) < 0.62  # 0.5 within 3.5 standard deviations
 
 
+def test_a_network_trained_on_images_turned_alike_cannot_be_lured(stacks):
+    """Judged where the orientation tells the class; images as they are would hide what was learnt."""
+    training, testing = stacks
+    lured = orientation.turn(testing, orientation.labels_of(len(testing), 6), "non_lenses_turned", 9)
+    labels, logits = orientation.cheat(training, lured, "all_turned", epochs=16, seed=5)
+    assert 0.38 < metrics.Ranking(labels, logits).auroc() < 0.62
+
+
 def test_images_depend_on_their_number_alone_and_labels_on_no_image():
     few, many = orientation.images(3, 1, 24), orientation.images(5, 1, 24)
     assert np.array_equal(few, many[:3])

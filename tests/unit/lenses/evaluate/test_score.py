@@ -141,6 +141,12 @@ def test_an_example_without_parent_is_its_own(tmp_path):
     assert score.read(*files(tmp_path, "known", [1, 1, 0], [1.0, 2.0, 0.0])).parents.tolist() == [0, 1, 2]
 
 
+def test_log_odds_are_read_and_not_probabilities(tmp_path):
+    """Many probabilities are exactly one; thresholds are in log odds (spec F7)."""
+    path, shards = files(tmp_path, "a", [1, 0, 1], [40.0, -3.0, 50.0])
+    assert score.read(path, shards).logits.tolist() == [40.0, -3.0, 50.0]
+
+
 def test_scores_of_other_examples_are_refused(tmp_path):
     path, _ = files(tmp_path, "a", [1, 0], [1.0, 2.0])
     _, shards = files(tmp_path, "b", [1, 0, 1], [1.0, 2.0, 0.0])

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skyneedle.core import store
+from skyneedle.core import store, tables
 from skyneedle.core.errors import GridMismatch
 from skyneedle.lenses.evaluate import selection
 
@@ -90,3 +90,22 @@ def test_scores_of_other_examples_are_refused(tmp_path):
     scores.iloc[::-1].to_parquet(tmp_path / "s.parquet")
     with pytest.raises(GridMismatch, match="predict again"):
         selection.write({"n": {"testing": tmp_path / "s.parquet"}}, {"n": 0.0}, shards, settings, out)
+
+
+def test_found_is_what_has_log_odds_above_the_threshold(tmp_path):
+    """Thresholds are log odds, above one as well, of which no probability is (spec F7)."""
+    truth = pd.DataFrame({"id": np.arange(44), "label": [1] * 22 + [0] * 22, "theta_e": 1.0})
+    truth["kind"] = ["lens"] * 22 + ["spiral"] * 22
+    store.write(tmp_path / "testing.h5", {}, truth, {})
+    logit = [45.0] * 11 + [15.0] * 11 + [45.0] * 5 + [15.0] * 17
+    tables.write_parquet(truth[["id", "label"]].assign(score=1.0, logit=logit), tmp_path / "scores.parquet")
+    out = {name: tmp_path / f"{name}.csv" for name in ("completeness", "impostors", "without")}
+    selection.write(
+        {"n": {"testing": tmp_path / "scores.parquet"}},
+        {"n": 20.0},
+        {"testing": [tmp_path / "testing.h5"]},
+        {"n_bins": 1, "impostors": "testing", "without": []},
+        out,
+    )
+    assert pd.read_csv(out["completeness"])["found"].tolist() == [11]
+    assert pd.read_csv(out["impostors"])["called"].tolist() == [5]

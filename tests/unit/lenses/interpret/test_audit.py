@@ -1,6 +1,7 @@
 """The whole chain from stamps to judged maps, with a network whose reasons are known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -116,6 +117,26 @@ def test_maps_are_those_of_the_row_and_have_the_orientation_of_the_image(tmp_pat
     assert lens["cut"] == pytest.approx(0.05 * lens["product_high"])
     assert lens["score"] > other["score"]
     np.testing.assert_array_equal(lens["vis"].reshape(200, 200), data.read("vis", 0))
+
+
+def test_a_mask_on_empty_sky_changes_nothing(tmp_path, own_network):
+    """Masks are filled with what empty sky becomes, which is not zero in the network's input (spec F11)."""
+    path = stamps(tmp_path, "sky", n=1)
+    stored = DataSet(path)
+    empty = {name: np.zeros_like(stored.read(name, slice(None))) for name in ("vis", "nisp", "vis_source")}
+    empty["vis"][:, 90:110, 90:110] = 1.0  # a source in the middle, else nothing
+    with torch.no_grad():
+        own_network.head.weight *= 1e-3  # far from certainty, where no mask would count
+    store.write(path, empty, stored.table, stored.attributes)
+    scaling = replace(SCALING, mean=(0.4, -0.3), std=(0.5, 2.0))
+    seen, data = Seen(own_network, scaling, Grid(50, 5, 5), "corrected"), DataSet(path)
+    (tile,) = audit.shown(seen, data, np.array([0]), "lens")
+    image = torch.from_numpy(scaling(empty["vis"], empty["nisp"]))
+    judged = audit.evidence(seen, image)["occlusion"][2::5, 2::5]
+    for change in (tile["occlusion"].reshape(10, 10), -judged):
+        assert change[4:6, 4:6].max() < -1e-4  # the source is missed
+        change[3:7, 3:7] = 0  # what resizing blurs it over
+        assert np.abs(change).max() < 1e-5  # rounding; a mask filled with zeros changes fifty times as much
 
 
 def test_images_are_spread_over_their_sets(tmp_path):

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from skyneedle.core.errors import BadSetting
-from skyneedle.lenses.simulate import compound, cosmology, examples, noise, render, truth
+from skyneedle.core.seeds import generator
+from skyneedle.lenses.simulate import compound, cosmology, examples, noise, populations, render, truth
 from skyneedle.lenses.simulate.instruments import instrument
 from skyneedle.lenses.simulate.populations import POPULATIONS
 from skyneedle.lenses.simulate.render import Blur
 from skyneedle.lenses.simulate.settings import Settings
+from tests.unit.lenses.simulate import plain
 
 CORRECTED = Settings(population="bright", share_negatives=0.45)
 FAITHFUL = dataclasses.replace(CORRECTED, recipe="faithful")
@@ -111,6 +113,28 @@ def test_compounds_pass_for_singles_of_the_same_survey():
             exposure = instrument("euclid").bands[band].total_exposure_s
             sigma = np.sqrt(compounds["sky_sigma"][band] ** 2 + np.maximum(model, 0) / exposure)
             assert ((image - model) / sigma).std() == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize("roll", ["fixed", "random"])
+@pytest.mark.parametrize("content", ["singles", "arcs", "rings"])
+def test_compounds_and_singles_are_blurred_alike(content, roll):
+    """With the instrument's PSF and the lobes and the roll that are set (spec F4)."""
+    settings = dataclasses.replace(CORRECTED, psf={"shape": "trefoil", "amplitude": 0.4, "roll": roll})
+    number = next(n for n in IDS if examples.role(n, settings, 1) == ("lens", n))
+    one = examples.example(number, content, settings, 1, with_layers=True)
+    assert (one.row["roll_rad"] != 0) == (roll == "random")
+    blur = Blur(0.4, one.row["roll_rad"])
+    if content == "singles":
+        random = generator(1, number, "scene")
+        scene = plain.scene_of(populations.system(POPULATIONS["bright"], instrument("euclid"), random))
+    else:
+        scene = compound.compound(number, content, settings, blur, 1).scene
+    expected, _ = render.render(scene, instrument("euclid"), blur, separate=True)
+    round_ones, _ = render.render(scene, instrument("euclid"), Blur(), separate=True)
+    for layer in render.LAYERS:
+        for found, wanted, without in zip(one.layers[layer], expected[layer], round_ones[layer], strict=True):
+            np.testing.assert_allclose(found, wanted, atol=1e-5 * wanted.max())
+            assert np.abs(wanted - without).max() > 1e-3 * wanted.max()  # the lobes are seen
 
 
 def test_images_of_the_notebook_are_square_roots():

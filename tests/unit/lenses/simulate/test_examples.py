@@ -66,6 +66,23 @@ def test_a_pair_shares_its_scene_and_differs_in_its_lens():
         assert not np.array_equal(made[0].images.vis, made[1].images.vis)
 
 
+def test_members_of_a_pair_have_noise_of_their_own():
+    """Nor do bands share theirs: equal noise would tell siblings, or bands, from all others (spec F13)."""
+    residuals = []
+    for number in (0, 1):
+        one = examples.example(number, "singles", PAIRS, 7, with_layers=True)
+        clean = noise.total(one.layers)
+        residuals.append(Images(one.images.vis - clean.vis, one.images.nisp - clean.nisp))
+    vis = np.stack([one.vis for one in residuals])
+    nisp = np.concatenate([one.nisp for one in residuals])
+    for parts in (vis, nisp):
+        # Strip by strip: where the images differ, streams of one seed soon run out of step, and look apart.
+        for strip in np.array_split(parts, parts.shape[1] // 10, axis=1):
+            pixels = strip.reshape(len(strip), -1)
+            # Five standard deviations of a correlation between pixels that share nothing.
+            assert np.abs(np.corrcoef(pixels) - np.eye(len(pixels))).max() < 5 / pixels.shape[1] ** 0.5
+
+
 def test_no_parent_is_in_two_sets():
     """Sets begin at even ids and hold an even number, so that blocks of two never straddle (spec F2)."""
     sets = {"training": range(0, 300), "validation": range(1000, 1100), "testing": range(2000, 2100)}
@@ -73,6 +90,46 @@ def test_no_parent_is_in_two_sets():
     for name, ids in sets.items():
         assert parents[name] <= set(ids)
     assert len(parents["training"]) < 300  # there are pairs
+
+
+def test_scenes_of_different_parents_differ():
+    """Also between the sets of the configuration, whose ids are round numbers (spec F2)."""
+    rows = [
+        examples.example(first + number, "singles", SETTINGS, 3).row
+        for first in (0, 200_000, 220_000, 300_000, 540_000)
+        for number in range(12)
+    ]
+    table = pd.DataFrame(rows)
+    assert not table.groupby("parent_id")["z_lens"].nunique().gt(1).any()
+    assert table.groupby("z_lens")["parent_id"].nunique().max() == 1
+
+
+def test_labels_shuffled_by_parent_are_found_again_only_where_pairs_are_divided():
+    """What is alike in two images is their scene: the most similar image names its label (spec F2)."""
+    n = 40
+    training, testing = (
+        [examples.example(first + number, "singles", PAIRS, 3) for number in range(2 * n)]
+        for first in (0, 220_000)
+    )
+    assert {one.row["parent_id"] for one in training}.isdisjoint(one.row["parent_id"] for one in testing)
+    by_sets = _named_by_the_most_similar(training, testing)
+    divided = _named_by_the_most_similar(training[::2], training[1::2])
+    assert by_sets == pytest.approx(0.5, abs=3.5 * 0.5 / n**0.5)  # n scenes, each with one label
+    assert divided > 0.9
+
+
+def _named_by_the_most_similar(known, asked):
+    """Share of the images whose label, drawn for each parent, is that of the known image most like them."""
+    parents = sorted({one.row["parent_id"] for one in (*known, *asked)})
+    labels = dict(zip(parents, np.random.default_rng(2).permutation(len(parents)) % 2, strict=True))
+    scaled = [
+        np.arcsinh(np.stack([one.images.vis.ravel() for one in part]) / EUCLID.bands[0].sky_sigma)
+        for part in (known, asked)
+    ]
+    ours, theirs = (one - one.mean(axis=0) for one in scaled)
+    likeness = theirs @ (ours / np.linalg.norm(ours, axis=1, keepdims=True)).T
+    found = [labels[known[best].row["parent_id"]] for best in likeness.argmax(axis=1)]
+    return np.mean([label == labels[one.row["parent_id"]] for label, one in zip(found, asked, strict=True)])
 
 
 def test_labels_of_pairs_are_balanced_so_that_a_scene_tells_nothing():
