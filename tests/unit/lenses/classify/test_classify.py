@@ -15,9 +15,10 @@ from skyneedle.core.errors import FolderBusy, UnknownNetwork
 from skyneedle.core.runtime import Job, exclusive
 from skyneedle.lenses import networks, training
 from skyneedle.lenses.classify import from_fits, outputs, search, sheet, trained
-from skyneedle.lenses.classify.attribution import attribute
+from skyneedle.lenses.classify.attribution import attribute, method
 from skyneedle.lenses.fetch import compounds
 from skyneedle.lenses.networks import lens_logit
+from skyneedle.lenses.preprocess import Scaling
 from tests.unit.lenses.fetch.fits_files import header, write, write_extensions
 
 BANDS = ("J", "Y", "H", "VIS")
@@ -548,11 +549,12 @@ def test_the_sheet_shows_the_best_with_their_reasons(planes, weights, tmp_path, 
     true = sheet.draw
     monkeypatch.setattr(sheet, "draw", lambda *given: drawn.append(given) or true(*given))
     found = classify(tmp_path / "set", weights, tmp_path / "out", top=7, attribution=True)
-    ((path, tiles, _, method),) = drawn
+    ((path, tiles, _, words),) = drawn
     assert [tile.name for tile in tiles] == found["name"][:7].tolist()
     assert [tile.logit for tile in tiles] == found["logit"][:7].tolist()
     assert [tile.label for tile in tiles] == found["label"][:7].tolist()
-    assert "occlusion" in method
+    assert "occlusion" in words
+    assert "masked by empty sky" in words
     assert path.read_bytes().startswith(b"\x89PNG")
     for tile in tiles:
         i = int(tile.name.split(":")[1]) - 100
@@ -585,6 +587,12 @@ def test_attribution_is_the_fall_of_the_log_odds_under_a_mask_of_sky(weights):
             plain, other = lens_logit(network.eval()(torch.from_numpy(np.stack([image, masked]))).double())
         assert found[row, column] == pytest.approx(float(plain - other), abs=1e-5)
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_caption_says_what_masks_are_filled_with():
+    """Networks of the published recipe know no sky: 0 is the darkest pixel of a band."""
+    assert "darkest value" in method(Scaling(("J", "VIS"), 66, "faithful"))
+    assert "empty sky" in method(Scaling(("J",), 66, "corrected", (0.07,), (0.2,), (0.5,)))
 
 
 def test_long_names_keep_both_ends():
