@@ -67,6 +67,8 @@ def classify(
     """
     if not 0 <= top <= MOST:
         raise BadSetting(f"--top is {top}; a sheet shows 0 to {MOST} objects.")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise BadSetting(f"--out is {out}, which is a file; name a folder for the results.")
     check_device(device)
     chosen = trained.find(network)
     found = find(paths, chosen.scaling.bands)

@@ -429,7 +429,9 @@ def test_images_without_noise_are_each_left_out(planes, weights, tmp_path):
         ("good --network ou_jyh", ("ou_jyh", "results/laptop")),
         ("good --network other.pt", ("other.pt", "OU_66_Weights.pt")),
         ("good --network nowhere/seed0", ("nowhere/seed0", "no such file")),
+        ("good --network OU200", ("'OU200'", "ou200, ou66")),
         ("good --top 1000", ("1000", "0 to 300")),
+        ("good --out note.txt", ("note.txt", "a file", "name a folder")),
     ],
 )
 def test_bad_words_get_one_sentence_and_leave_nothing(
