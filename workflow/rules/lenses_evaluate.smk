@@ -281,6 +281,20 @@ LENSES_DRAWN |= {
     "extra_unseen_impostors": {"without": f"{LENS_TABLE}/unseen_impostors.csv"},
     "extra_matched_compounds": {"table": f"{LENS_TABLE}/matched_compounds.csv"},
 }
+# Images of the data carry the score of the first network that is shown.
+for _figure, _sets in {
+    "fig1_training_images": ["training"],
+    "fig2_compound_images": ["arcs", "rings"],
+    "extra_impostors": [told("training")],
+}.items():
+    if JUDGING["shown"]:
+        LENSES_DRAWN[_figure] = GALLERY | {
+            "scores": [
+                path
+                for _set in _sets
+                for path in lens_scores(JUDGING["shown"][:1], _set)
+            ]
+        }
 if ENSEMBLE:
     LENSES_DRAWN |= {
         "fig9_embedding": {"embedding": f"{LENS_TABLE}/embedding.parquet"},

@@ -8,7 +8,14 @@ from skyneedle.lenses.interpret.occlusion import occlude, published_grid, sky_fi
 from skyneedle.lenses.networks import lens_logit
 from skyneedle.lenses.preprocess import Scaling
 
-METHOD = "occlusion, by how much the log odds fall where a square is masked by sky"
+# What a square is masked by, as ``occlusion.sky_fill`` has it.
+FILLS = {"corrected": "empty sky", "faithful": "the darkest value of each band"}
+
+
+def method(scaling: Scaling) -> str:
+    """In words, what the map shows."""
+    fill = FILLS[scaling.recipe]
+    return f"occlusion, by how much the log odds fall where a square is masked by {fill}"
 
 
 def attribute(network: nn.Module, scaling: Scaling, image: np.ndarray, device: str = "cpu") -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import h5py
 import numpy as np
+import pandas as pd
 
 from skyneedle.core import fits_images, store
 from skyneedle.core.errors import (
@@ -84,7 +85,12 @@ def _group(members: Sequence[tuple[str, Listed]], root: Path, before: str) -> Gr
 
 
 def _look_at(path: Path, bands: Sequence[str]) -> Listed:
-    if path.stat().st_size == 0:
+    try:
+        with open(path, "rb") as raw:
+            is_empty = not raw.read(1)
+    except OSError as error:  # a link to nowhere, or a file of somebody else
+        raise NotHDF5(f"{path}: cannot be read ({error.strerror}); give an HDF5 file.") from None
+    if is_empty:
         raise TruncatedFile(f"{path}: the file is empty, HDF5 was expected; fetch it again.")
     if not h5py.is_hdf5(path):
         raise NotHDF5(f"{path}: this is no HDF5 file, whatever its name says; fetch it again.")
@@ -94,20 +100,14 @@ def _look_at(path: Path, bands: Sequence[str]) -> Listed:
             n = _check_arrays(file, path, bands)
             known = json.loads(file.attrs["attributes"]) if ours else {}
             _check_scales(file, known, path, bands)
-            ids = (
-                file["id"].asstr()[()]
-                if _is_text(file.get("id"))
-                else file["id"][()]
-                if "id" in file
-                else None
-            )
+            ids = _ids(file, path, n)
+        table = store.DataSet(path).table if ours else pd.DataFrame()
     except SkyneedleError:
         raise
     except (OSError, RuntimeError, ValueError) as error:
         raise TruncatedFile(f"{path}: ends early or is damaged ({error}); fetch it again.") from None
     labels = np.full(n, -1)
     if ours:
-        table = store.DataSet(path).table
         ids = table["id"].to_numpy() if "id" in table else ids
         labels = table["label"].to_numpy() if "label" in table else labels
     if ids is not None and len(ids) != n:
@@ -122,8 +122,16 @@ def _look_at(path: Path, bands: Sequence[str]) -> Listed:
     )
 
 
-def _is_text(stored: h5py.Dataset | None) -> bool:
-    return stored is not None and h5py.check_string_dtype(stored.dtype) is not None
+def _ids(file: h5py.File, path: Path, n: int) -> np.ndarray | None:
+    """Names of the stamps in a plain file; None where it has none."""
+    stored = file.get("id")
+    if stored is None:
+        return None
+    if not isinstance(stored, h5py.Dataset) or stored.shape != (n,):
+        what = f"has shape {stored.shape}" if isinstance(stored, h5py.Dataset) else "is no array"
+        raise NotADataSet(f"{path}: 'id' {what}, expected one identifier for each of {n} stamps.")
+    is_text = h5py.check_string_dtype(stored.dtype) is not None
+    return np.asarray(stored.asstr()[()] if is_text else stored[()])
 
 
 def _array_of(band: str) -> str:
@@ -152,18 +160,31 @@ def _check_arrays(file: h5py.File, path: Path, bands: Sequence[str]) -> int:
         n_stamps.add(stored.shape[0])
     if len(n_stamps) > 1:
         raise NotADataSet(f"{path}: 'vis' and 'nisp' have {' and '.join(map(str, sorted(n_stamps)))} stamps.")
+    if n_stamps == {0}:
+        raise NotADataSet(f"{path}: its arrays hold no stamps.")
     return n_stamps.pop()
 
 
 def _check_scales(file: h5py.File, known: Mapping, path: Path, bands: Sequence[str]) -> None:
     """Pixel scales of the set, or of the arrays, where they are said."""
-    said = dict(zip(known.get("bands", ()), known.get(SCALE, ()), strict=False))
-    said |= {
-        band: file[_array_of(band)].attrs[SCALE] for band in bands if SCALE in file[_array_of(band)].attrs
-    }
+    of_set = dict(zip(known.get("bands", ()), known.get(SCALE, ()), strict=False))
     for band in bands:
-        scale, expected = float(said.get(band, PIXEL_SCALE[band])), PIXEL_SCALE[band]
-        if abs(scale / expected - 1) > stamps.SCALE_TOLERANCE:
+        said = file[_array_of(band)].attrs.get(SCALE, of_set.get(band))
+        if said is None:
+            continue
+        expected = PIXEL_SCALE[band]
+        try:
+            numbers = np.asarray(said, float).ravel()
+        except ValueError:
+            numbers = np.zeros(0)
+        # One number for all bands of the array, or one for each of J, Y, H.
+        several = band in NISP and len(numbers) == len(NISP)
+        if len(numbers) != 1 and not several:
+            raise WrongPixelScale(
+                f"{path}: {band} has {said!r} arcsec a pixel, expected the number {expected}."
+            )
+        scale = float(numbers[NISP.index(band) if several else 0])
+        if not abs(scale / expected - 1) <= stamps.SCALE_TOLERANCE:
             raise WrongPixelScale(
                 f"{path}: {band} has {scale:.4f} arcsec a pixel, expected {expected}; resample the stamps."
             )

@@ -202,7 +202,10 @@ def _key(plan: Plan) -> str:
     for group in plan.found.groups:
         files.update(json.dumps([group.kind, group.names, dict(group.sky_sigma)]).encode())
         for path in group.all_files or dict.fromkeys(group.files):
-            about = os.stat(path)
-            files.update(f"{path}\0{about.st_size}\0{about.st_mtime_ns}\0".encode())
+            try:
+                about = os.stat(path)
+                files.update(f"{path}\0{about.st_size}\0{about.st_mtime_ns}\0".encode())
+            except OSError:  # a link to nowhere, which is named when its turn comes
+                files.update(f"{path}\0\0\0".encode())
     content = {"network": plan.trained.about(), "files": files.hexdigest(), "device": plan.device}
     return json.dumps(content, sort_keys=True, default=str)

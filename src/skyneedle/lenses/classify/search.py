@@ -21,7 +21,7 @@ from skyneedle.core.errors import BadSetting, FolderBusy, SkyneedleError
 from skyneedle.core.progress import progress
 from skyneedle.core.runtime import exclusive
 from skyneedle.lenses.classify import from_hdf5, sheet, trained
-from skyneedle.lenses.classify.attribution import METHOD, attribute
+from skyneedle.lenses.classify.attribution import attribute, method
 from skyneedle.lenses.classify.objects import Group, LeftOut, Tell
 from skyneedle.lenses.classify.outputs import Plan, Scaler, judge_all
 from skyneedle.lenses.classify.sources import Found, find
@@ -67,6 +67,8 @@ def classify(
     """
     if not 0 <= top <= MOST:
         raise BadSetting(f"--top is {top}; a sheet shows 0 to {MOST} objects.")
+    if Path(out).exists() and not Path(out).is_dir():
+        raise BadSetting(f"--out is {out}, which is a file; name a folder for the results.")
     check_device(device)
     chosen = trained.find(network)
     found = find(paths, chosen.scaling.bands)
@@ -218,7 +220,7 @@ def _sheet(plan: Plan, table: pd.DataFrame, places: np.ndarray, attribution: boo
         tiles.append(tile)
     n = len(tiles)
     title = f"{plan.trained.name}: the {n} highest scores" if n > 1 else plan.trained.name
-    sheet.draw(plan.out / SHEET, tiles, title, METHOD if attribution else "")
+    sheet.draw(plan.out / SHEET, tiles, title, method(plan.trained.scaling) if attribution else "")
 
 
 def _planes(group: Group, place: int, bands: Sequence[str]) -> dict[str, np.ndarray]:

@@ -97,13 +97,22 @@ def find(network: str | Path | None = None, folder: Path = REFERENCE) -> Trained
     if str(network) in networks.NAMES and not path.exists():
         beside = folder / f"{network}.safetensors"
         if not beside.is_file():
-            known = ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
             raise UnknownNetwork(
-                f"Network '{network}' does not come with this installation (there: {known}); name the "
-                f"weights of a run, such as results/laptop/lenses/models/{network}/seed0."
+                f"Network '{network}' does not come with this installation (there: {_there(folder)}); name "
+                f"the weights of a run, such as results/laptop/lenses/models/{network}/seed0."
             )
         return _ours(beside)
+    if path.name == str(network) and not path.suffix and not path.with_suffix(".safetensors").exists():
+        raise UnknownNetwork(
+            f"Network '{network}' is neither one that comes with this installation ({_there(folder)}) nor a "
+            "file here; give one of these names, or the path of trained weights."
+        )
     return _ours(path)
+
+
+def _there(folder: Path) -> str:
+    """Names of the networks that come with the package."""
+    return ", ".join(sorted(file.stem for file in folder.glob("*.safetensors"))) or "none"
 
 
 def _published(path: Path) -> Trained:

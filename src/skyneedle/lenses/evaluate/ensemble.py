@@ -195,7 +195,7 @@ def tiles(data: DataSet, training: pd.DataFrame, n: int = N_TILES) -> pd.DataFra
         n: images of each group.
 
     Returns:
-        Columns of ``simulate.gallery.tiles``, the panels named "group 1" and so on.
+        Columns of ``simulate.gallery.tiles``, the panels named "group 1" and so on, and score.
     """
     sigma = data.attributes["sky_sigma"]
     none = np.zeros((0, 0, 0), np.float32)
@@ -206,8 +206,9 @@ def tiles(data: DataSet, training: pd.DataFrame, n: int = N_TILES) -> pd.DataFra
         for place in map(int, closest):
             nisp = data.read("nisp", place) if len(sigma) > 1 else none
             truth = data.table.iloc[place].to_dict()
-            rows.append(gallery.tile(f"group {group}", truth, data.read("vis", place), nisp, sigma))
-    columns = ["panel", "id", "label", "kind", "n", "sky_sigma", "vis", "composite"]
+            tile = gallery.tile(f"group {group}", truth, data.read("vis", place), nisp, sigma)
+            rows.append(tile | {"score": float(training["value"].iloc[place])})
+    columns = ["panel", "id", "label", "kind", "score", "n", "sky_sigma", "vis", "composite"]
     return pd.DataFrame(rows, columns=columns)
 
 

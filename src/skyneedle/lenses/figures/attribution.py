@@ -1,5 +1,6 @@
 """Figures of what networks of wilde2022 look at: occlusion maps, guided Grad-CAM, and their scores."""
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -141,8 +142,9 @@ def _row_of_tiles(
         plotting.blank(one)
         row = rows[column] if column < len(rows) else Missing("", reason)
         if isinstance(row, Missing):
-            # What is missing is in the csv at length; the panel has room for why.
-            why = textwrap.shorten(row.reason.split(": ")[-1], LONGEST, placeholder=" ...")
+            # What is missing is in the csv at length; the panel has room for why, less what is in brackets.
+            why = re.sub(r" \([^)]*\)", "", row.reason).split(": ")[-1]
+            why = textwrap.shorten(why, LONGEST, placeholder=" ...")
             plotting.panel_without_data(one, why, row.name)
             if row.name:
                 drawn.append({"column": column, "element": "missing", "name": row.name, "note": row.reason})

@@ -107,7 +107,7 @@ def _kernels(kernels: Table, stem: str | Path, provenance: Any) -> list[Path]:
             | {"auroc": row.auroc, "sigma_generated": row.sigma_generated, "sigma_top": row.sigma_top}
             | {"white_generated": whites[0], "white_top": whites[1]}
         )
-    for axes in grid[len(table) % n_rows or n_rows :, 2:].ravel() if len(table) % 2 else []:
+    for axes in grid[len(table) - n_rows :, 2:].ravel():  # of an odd number, the last place is empty
         axes.set_visible(False)
     return plotting.save(figure, stem, pd.DataFrame(drawn), provenance)
 

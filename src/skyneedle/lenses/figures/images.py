@@ -21,7 +21,8 @@ IMPOSTORS = {
     "edge_on": "edge-on disc",
 }
 FLOOR = 0.5  # of the logarithmic stretch, standard deviations of the sky
-TILE_COLUMNS = ["panel", "row", "column", "id", "label", "kind", "low", "high"]
+TILE_COLUMNS = ["panel", "row", "column", "id", "label", "kind", "score", "low", "high"]
+Scores = str | Path | Sequence[str | Path] | None
 
 
 # --- tiles
@@ -47,7 +48,9 @@ def log_stretched(row: Any) -> tuple[np.ndarray, float, float]:
 
 def _caption(axes: Axes, row: Any) -> None:
     word = "lens" if row.label else "no lens"
-    axes.set_title(f"{row.id}: {word}", fontsize=6, pad=1.5)
+    score = getattr(row, "score", np.nan)
+    said = "" if np.isnan(score) else f", {score:.2f}"
+    axes.set_title(f"{row.id}: {word}{said}", fontsize=5.5, pad=1.5)
 
 
 def _log_tile(axes: Axes, row: Any) -> dict[str, float]:
@@ -82,27 +85,40 @@ def _fill(
     """Draw tiles in reading order; places without an image say why."""
 
     def one(axes: Axes, row: Any) -> dict[str, Any]:
-        return {name: getattr(row, name) for name in ("panel", "id", "label", "kind")} | draw_tile(axes, row)
+        said = {name: getattr(row, name) for name in ("panel", "id", "label", "kind")}
+        return said | {"score": getattr(row, "score", np.nan)} | draw_tile(axes, row)
 
     return plotting.tiles(grid, rows, one, reason)
 
 
-def _panels(tiles: Table, names: Sequence[str]) -> dict[str, list[Any]]:
+def _scored(tiles: Table, scores: Scores) -> tuple[pd.DataFrame, str]:
+    """Tiles with what a network says to each (NaN where it was not asked), and words that name it."""
     table = plotting.read(tiles)
+    paths = [scores] if isinstance(scores, (str, Path)) else list(scores or ())
+    if not paths:
+        return table.assign(score=np.nan), ""
+    answers = [pd.read_parquet(path) for path in paths]
+    by_id = pd.concat(answers).drop_duplicates("id").set_index("id")["score"]
+    return table.assign(score=table["id"].map(by_id)), f", score of {answers[0].attrs['network']}"
+
+
+def _panels(table: pd.DataFrame, names: Sequence[str]) -> dict[str, list[Any]]:
     return {name: list(table[table["panel"] == name].itertuples(index=False)) for name in names}
 
 
 def _stacked(
-    tiles: Table, names: Sequence[str], words: Mapping[str, str], stem: str | Path, provenance: Any
+    tiles: Table, words: Mapping[str, str], scores: Scores, stem: str | Path, provenance: Any
 ) -> list[Path]:
     """Two rows of logarithmic tiles for each panel, one panel above the other."""
-    panels = _panels(tiles, names)
+    names = tuple(words)
+    table, by_whom = _scored(tiles, scores)
+    panels = _panels(table, names)
     figure = plotting.new(plotting.PAGE_IN, 2.5 * len(names))
     drawn = []
     for part, (name, rows) in zip(
         figure.subfigures(len(names), 1, squeeze=False)[:, 0], panels.items(), strict=True
     ):
-        part.suptitle(words[name], fontsize=8)
+        part.suptitle(f"{words[name]}{by_whom}", fontsize=8)
         grid = part.subplots(2, COLUMNS, squeeze=False)
         drawn += _fill(grid, rows[: 2 * COLUMNS], _log_tile, f"this set has {len(rows)}")
     return plotting.save(figure, stem, pd.DataFrame(drawn, columns=TILE_COLUMNS), provenance)
@@ -112,13 +128,16 @@ def _stacked(
 
 
 @plotting.style()
-def fig1(tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None) -> list[Path]:
+def fig1(
+    tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None, scores: Scores = None
+) -> list[Path]:
     """Images of the training set: lenses above, non-lenses below.
 
     Args:
         tiles: see ``simulate.gallery.tiles``.
         stem: of the files to write.
         provenance: for their metadata.
+        scores: what one network says to the images, parquet with columns id and score; None for none.
 
     Returns:
         The paths written.
@@ -126,17 +145,20 @@ def fig1(tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = 
     Source: Wilde et al. 2022, Fig. 1.
     """
     words = {"lens": "lenses", "non_lens": "non-lenses"}
-    return _stacked(tiles, tuple(words), words, stem, provenance)
+    return _stacked(tiles, words, scores, stem, provenance)
 
 
 @plotting.style()
-def fig2(tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None) -> list[Path]:
+def fig2(
+    tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None, scores: Scores = None
+) -> list[Path]:
     """Images of compound lenses: arcs above, double rings below.
 
     Args:
         tiles: see ``simulate.gallery.tiles``.
         stem: of the files to write.
         provenance: for their metadata.
+        scores: as of ``fig1``.
 
     Returns:
         The paths written.
@@ -144,7 +166,7 @@ def fig2(tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = 
     Source: Wilde et al. 2022, Fig. 2.
     """
     words = {"arcs": "compound arcs", "rings": "double rings"}
-    return _stacked(tiles, tuple(words), words, stem, provenance)
+    return _stacked(tiles, words, scores, stem, provenance)
 
 
 # --- ours
@@ -152,7 +174,7 @@ def fig2(tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = 
 
 @plotting.style()
 def extra_impostors(
-    tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None
+    tiles: Table, stem: str | Path, provenance: Mapping[str, Any] | None = None, scores: Scores = None
 ) -> list[Path]:
     """Each kind of impostor: VIS, and in colour.
 
@@ -160,12 +182,16 @@ def extra_impostors(
         tiles: see ``simulate.gallery.tiles``.
         stem: of the files to write.
         provenance: for their metadata.
+        scores: as of ``fig1``.
 
     Returns:
         The paths written.
     """
-    panels = _panels(tiles, tuple(IMPOSTORS))
+    table, by_whom = _scored(tiles, scores)
+    panels = _panels(table, tuple(IMPOSTORS))
     figure = plotting.new(plotting.PAGE_IN, 1.15 * len(panels))
+    if by_whom:
+        figure.suptitle(f"impostors{by_whom}", fontsize=8)
     grid = figure.subplots(len(panels), 8, squeeze=False)
     drawn = []
     for line, (name, rows) in enumerate(panels.items()):
@@ -195,7 +221,7 @@ def extra_compound_recipes(
     Source: spec A4; Wilde et al. 2022, Sec. 2.2 and 4.
     """
     names = [f"{recipe} {content}" for content in ("arcs", "rings") for recipe in ("corrected", "faithful")]
-    panels = _panels(tiles, names)
+    panels = _panels(plotting.read(tiles), names)
     figure = plotting.new(plotting.PAGE_IN, 6.6)
     above, below = figure.subfigures(2, 1, height_ratios=(4.4, 2.2), squeeze=False)[:, 0]
     grid = above.subplots(len(names), 8, squeeze=False)

@@ -323,7 +323,7 @@ def guided_grad_cam(
         layer: of Grad-CAM; ``last_maps`` if left out.
         recipe: "corrected" attributes the log odds, guides all ReLUs, and shows where the product is at
             least 0.05 of its largest value. "faithful" attributes the lens logit, guides the convolutions
-            only, starts the map at one, stretches it over the image in 256 steps, and shows where the
+            only, starts the map at one, enlarges it as an 8-bit picture, and shows where the
             product, stretched linearly from its least to its largest value to 0 ... 1, is at least 0.05: zero
             is not 0 there.
 
@@ -332,9 +332,8 @@ def guided_grad_cam(
     faithful = recipe == "faithful"
     objective = published_objective if faithful else lens_logit
     cam = grad_cam(network, images, layer, objective, recipe)
-    if faithful:  # the map went through an 8-bit picture
-        maps = on_image(cam._replace(values=_stretched(cam.values)), images.shape[-1], recipe)
-        maps = (maps * 255).floor() / 255
+    if faithful:
+        maps = _as_picture(_stretched(cam.values), images.shape[-1])
     else:
         maps = on_image(cam, images.shape[-1], recipe)
         maps = maps / _positive(maps.amax(dim=(1, 2), keepdim=True))
@@ -343,6 +342,15 @@ def guided_grad_cam(
     cut = KEPT * (torch.ones(len(images)).to(product) if faithful else product.amax(dim=(1, 2, 3)))
     shown = (judged >= cut[:, None, None, None]) & (judged > 0)
     return GuidedCam(product, shown.any(dim=1), cut)
+
+
+def _as_picture(values: torch.Tensor, size: int) -> torch.Tensor:
+    """Maps (n, rows, columns) from 0 to 1, enlarged to (n, size, size) with 8 bits and Lanczos' filter."""
+    from PIL import Image  # whose filter was called ANTIALIAS then
+
+    pixels = (values.detach().cpu().double().numpy() * 255).astype(np.uint8)
+    pictures = [Image.fromarray(one).resize((size, size), Image.Resampling.LANCZOS) for one in pixels]
+    return torch.from_numpy(np.stack([np.asarray(one) for one in pictures])).to(values) / 255
 
 
 def _stretched(values: torch.Tensor) -> torch.Tensor:

@@ -233,10 +233,13 @@ def write(
 
 
 def readable(summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with an interval in one cell, and without the margins that the verdict rests on."""
+    """The summary with an interval in one cell, the margins that the verdict rests on among them."""
     cells = {"network": summary["network"], "method": summary["method"], "images": summary["n"].astype(str)}
     for measure, words in (("hit_rate", "hit rate"), ("iou", "intersection over union")):
-        for name, column in ((words, measure), (f"{words} over brightness", f"{measure}_over_brightness")):
+        margins = {
+            f"{words} over {other.replace('_', ' ')}": f"{measure}_over_{other}" for other in MARGIN_OVER
+        }
+        for name, column in ({words: measure} | margins).items():
             cells[name] = [
                 "" if np.isnan(value) else f"{value:.3f} ({low:.3f} to {high:.3f})"
                 for value, low, high in summary[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)

@@ -15,9 +15,10 @@ from skyneedle.core.errors import FolderBusy, UnknownNetwork
 from skyneedle.core.runtime import Job, exclusive
 from skyneedle.lenses import networks, training
 from skyneedle.lenses.classify import from_fits, outputs, search, sheet, trained
-from skyneedle.lenses.classify.attribution import attribute
+from skyneedle.lenses.classify.attribution import attribute, method
 from skyneedle.lenses.fetch import compounds
 from skyneedle.lenses.networks import lens_logit
+from skyneedle.lenses.preprocess import Scaling
 from tests.unit.lenses.fetch.fits_files import header, write, write_extensions
 
 BANDS = ("J", "Y", "H", "VIS")
@@ -282,6 +283,9 @@ def put(folder, kind, planes):
         path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(99))
     elif kind == "cube":
         write(path, np.zeros((2, 3, 3)))
+    elif kind == "link":
+        path.unlink()
+        path.symlink_to(folder / "nowhere.fits")
     elif kind == "wrong name":
         write_extensions(path, [("NIR_Y_FLUX", planes["VIS"], None)])
 
@@ -298,14 +302,31 @@ def put_hdf5(path, kind, planes):
         many["vis"] = many["vis"][:1]
     elif kind == "HDF5 names":
         many = {"images": many["vis"]}
+    elif kind == "HDF5 none":
+        many = {name: array[:0] for name, array in many.items()}
+    elif kind == "HDF5 ids":
+        many["id"] = np.arange(4).reshape(2, 2)
     elif kind == "HDF5 text":
         path.write_text("id,label\n")
+        return
+    elif kind == "HDF5 link":
+        path.symlink_to(path.with_name("nowhere"))
         return
     with h5py.File(path, "w") as file:
         for name, array in many.items():
             file[name] = array
         if kind == "HDF5 scale":
             file["nisp"].attrs["pixel_scale_arcsec"] = 0.1
+        elif kind == "HDF5 scales":
+            file["nisp"].attrs["pixel_scale_arcsec"] = [0.3, 0.3, 0.1]
+        elif kind == "HDF5 scale in words":
+            file["vis"].attrs["pixel_scale_arcsec"] = "0.1 arcsec"
+        elif kind == "HDF5 id group":
+            file.create_group("id")
+        elif kind == "HDF5 id number":
+            file["id"] = 3
+        elif kind == "HDF5 not ours":
+            file.attrs["columns"], file.attrs["attributes"] = "id", "{}"
     if kind == "HDF5 truncated":
         path.write_bytes(path.read_bytes()[:100000])
     elif kind == "HDF5 empty":
@@ -323,6 +344,7 @@ BAD = {
     "page": ("NotAStamp", ("bad_H.fits", "HTML page")),
     "picture": ("NotAStamp", ("bad_H.fits", "a picture")),
     "cube": ("NotAStamp", ("bad_H.fits", "no image with two axes")),
+    "link": ("NotAStamp", ("bad_H.fits", "cannot be read", "No such file")),
     "wrong name": ("NotAStamp", ("bad_H.fits", "says H", "NIR_Y_FLUX")),
     "HDF5 one NaN": ("StampHasNaN", ("bad.h5, 1 [H]", "1 pixels")),
     "HDF5 size": ("WrongStampSize", ("bad.h5", "(2, 100, 100)", "(n, 200, 200)")),
@@ -330,6 +352,14 @@ BAD = {
     "HDF5 lengths": ("NotADataSet", ("bad.h5", "1 and 2 stamps")),
     "HDF5 names": ("MissingBand", ("bad.h5", "no array 'nisp'", "the file holds images")),
     "HDF5 scale": ("WrongPixelScale", ("bad.h5", "J has 0.1000 arcsec a pixel, expected 0.3")),
+    "HDF5 scales": ("WrongPixelScale", ("bad.h5", "H has 0.1000 arcsec a pixel, expected 0.3")),
+    "HDF5 scale in words": ("WrongPixelScale", ("bad.h5", "VIS has '0.1 arcsec'", "the number 0.1")),
+    "HDF5 none": ("NotADataSet", ("bad.h5", "no stamps")),
+    "HDF5 ids": ("NotADataSet", ("bad.h5", "'id' has shape (2, 2)", "2 stamps")),
+    "HDF5 id group": ("NotADataSet", ("bad.h5", "'id' is no array")),
+    "HDF5 id number": ("NotADataSet", ("bad.h5", "'id' has shape ()")),
+    "HDF5 not ours": ("TruncatedFile", ("bad.h5", "damaged")),
+    "HDF5 link": ("NotHDF5", ("bad.h5", "cannot be read", "No such file")),
     "HDF5 text": ("NotHDF5", ("bad.h5", "no HDF5 file")),
     "HDF5 truncated": ("TruncatedFile", ("bad.h5", "ends early")),
     "HDF5 empty": ("TruncatedFile", ("bad.h5", "empty")),
@@ -371,6 +401,13 @@ def test_bad_stamps_are_named_and_the_rest_is_scored(kind, planes, weights, tmp_
         assert not (tmp_path / "alone").exists()
 
 
+def test_a_pixel_scale_for_each_of_three_bands_is_read(planes, weights, tmp_path):
+    write_plain(tmp_path / "some.h5", {band: plane[:3] for band, plane in planes.items()})
+    with h5py.File(tmp_path / "some.h5", "a") as file:
+        file["nisp"].attrs["pixel_scale_arcsec"] = [0.3, 0.3, 0.3]
+    assert len(classify(tmp_path / "some.h5", weights, tmp_path / "out")) == 3
+
+
 def test_images_without_noise_are_each_left_out(planes, weights, tmp_path):
     clean = {band: np.where(plane > 15, plane, 0) for band, plane in planes.items()}
     write_plain(tmp_path / "clean.h5", {band: plane[:3] for band, plane in clean.items()})
@@ -392,7 +429,9 @@ def test_images_without_noise_are_each_left_out(planes, weights, tmp_path):
         ("good --network ou_jyh", ("ou_jyh", "results/laptop")),
         ("good --network other.pt", ("other.pt", "OU_66_Weights.pt")),
         ("good --network nowhere/seed0", ("nowhere/seed0", "no such file")),
+        ("good --network OU200", ("'OU200'", "ou200, ou66")),
         ("good --top 1000", ("1000", "0 to 300")),
+        ("good --out note.txt", ("note.txt", "a file", "name a folder")),
     ],
 )
 def test_bad_words_get_one_sentence_and_leave_nothing(
@@ -512,11 +551,12 @@ def test_the_sheet_shows_the_best_with_their_reasons(planes, weights, tmp_path, 
     true = sheet.draw
     monkeypatch.setattr(sheet, "draw", lambda *given: drawn.append(given) or true(*given))
     found = classify(tmp_path / "set", weights, tmp_path / "out", top=7, attribution=True)
-    ((path, tiles, _, method),) = drawn
+    ((path, tiles, _, words),) = drawn
     assert [tile.name for tile in tiles] == found["name"][:7].tolist()
     assert [tile.logit for tile in tiles] == found["logit"][:7].tolist()
     assert [tile.label for tile in tiles] == found["label"][:7].tolist()
-    assert "occlusion" in method
+    assert "occlusion" in words
+    assert "masked by empty sky" in words
     assert path.read_bytes().startswith(b"\x89PNG")
     for tile in tiles:
         i = int(tile.name.split(":")[1]) - 100
@@ -549,6 +589,12 @@ def test_attribution_is_the_fall_of_the_log_odds_under_a_mask_of_sky(weights):
             plain, other = lens_logit(network.eval()(torch.from_numpy(np.stack([image, masked]))).double())
         assert found[row, column] == pytest.approx(float(plain - other), abs=1e-5)
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_caption_says_what_masks_are_filled_with():
+    """Networks of the published recipe know no sky: 0 is the darkest pixel of a band."""
+    assert "darkest value" in method(Scaling(("J", "VIS"), 66, "faithful"))
+    assert "empty sky" in method(Scaling(("J",), 66, "corrected", (0.07,), (0.2,), (0.5,)))
 
 
 def test_long_names_keep_both_ends():

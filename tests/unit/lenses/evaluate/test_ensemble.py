@@ -161,6 +161,8 @@ def test_groups_are_of_training_lenses_alone(written):
     assert set(shown["label"]) == {1}
     nearest = table[table["group"] == 1].nsmallest(1, "to_centre")["id"].item()
     assert shown["id"].iloc[0] == nearest
+    answers = pd.read_parquet(folder / "a" / "training.parquet").set_index("id")["score"]
+    assert shown["score"].to_numpy() == pytest.approx(answers.loc[shown["id"]].to_numpy(), abs=2e-6)
 
 
 def test_the_testing_set_moves_nothing(written):

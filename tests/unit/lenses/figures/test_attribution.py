@@ -12,7 +12,8 @@ from skyneedle.lenses.figures import attribution, draw
 from skyneedle.lenses.interpret import scores
 
 MISSING = {
-    "SL2S J02176-0513": "no FITS image in F606, F814 (HST): only a picture is there (SL2S.png), not data",
+    "SL2S J02176-0513": "SL2S J02176-0513: no FITS image in F606, F814 (HST) in the folder SL2SJ02176-0513: "
+    "only a picture is there (CFHTLSJ021737.1-051329.png), and a picture is not data",
     "SDSS J0946+1006": "0 of 4 filters are there",
 }
 N, SIDE = 40, 10
@@ -98,7 +99,9 @@ def test_known_lenses_without_images_are_named_with_the_reason(tiles, tmp_path):
     assert set(missing["note"]) == set(MISSING.values())
     for one in KNOWN:
         assert one.name in words
-    assert "picture" in words
+    lines = [line for line in words.split("no data") if "picture" in line]
+    assert len(lines) == 2
+    assert all("only a picture is there, and a picture is not data" in " ".join(one.split()) for one in lines)
     shown = table[table["element"] == "occlusion"]
     assert set(shown["name"]) == {"SDSS J1148+1930", "HSC J142449-005322"}
 

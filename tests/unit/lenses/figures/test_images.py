@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from skyneedle.core import tables
 from skyneedle.lenses.figures import draw
 from skyneedle.lenses.simulate import examples, gallery, recipes
 from skyneedle.lenses.simulate.settings import Settings
@@ -50,7 +51,8 @@ def _drawn(name, files, folder):
 def test_tiles_are_in_the_csv(tiles, tmp_path, name, n):
     table = _drawn(name, {"tiles": tiles}, tmp_path)
     assert len(table) == n
-    assert np.isfinite(table.select_dtypes("number")).all(axis=None)
+    assert np.isfinite(table.select_dtypes("number").drop(columns="score")).all(axis=None)
+    assert table["score"].isna().all()  # no network was asked
     assert (table["high"] > table["low"]).all()
     words = (tmp_path / f"{name}.svg").read_text()
     assert all(f"{number}: " in words for number in table["id"])
@@ -59,6 +61,23 @@ def test_tiles_are_in_the_csv(tiles, tmp_path, name, n):
         assert table.loc[table["panel"] == "non_lens", "kind"].nunique() > 3
     else:
         assert "this set has 4" in words  # the empty places of the smallest scale
+
+
+@pytest.mark.parametrize("name", ["fig1_training_images", "fig2_compound_images", "extra_impostors"])
+def test_each_tile_carries_the_score_of_the_network_that_is_named(tiles, tmp_path, name):
+    stored = pd.read_parquet(tiles)
+    scores = stored[["id"]].drop_duplicates().assign(score=lambda one: (one["id"] % 97) / 97)
+    halves = [scores.iloc[::2], scores.iloc[1::2]]
+    paths = [tmp_path / f"{i}.parquet" for i in range(2)]
+    for half, path in zip(halves, paths, strict=True):
+        tables.write_parquet(half, path, {"network": "ou66"})
+    table = _drawn(name, {"tiles": tiles, "scores": paths}, tmp_path)
+    assert table["score"].to_numpy() == pytest.approx((table["id"] % 97) / 97)
+    words = (tmp_path / f"{name}.svg").read_text()
+    assert "score of ou66" in words
+    for row in table.itertuples():
+        word = "lens" if row.label else "no lens"
+        assert f"{row.id}: {word}, {row.score:.2f}" in words
 
 
 def test_every_kind_of_impostor_has_its_row(tiles, tmp_path):

@@ -67,10 +67,12 @@ def test_plane_and_groups(tmp_path, random):
     points, words = drawn("fig9_embedding", {"embedding": table}, tmp_path)
     assert len(points) == n
     assert all(f">{group}</text>" in words for group in (1, 2, 3, 4))
-    tiles = [tile(i, f"group {1 + i // 6}") for i in range(20)]
+    tiles = [tile(i, f"group {1 + i // 6}") | {"score": i / 20} for i in range(20)]
     shown, words = drawn("fig10_groups", {"tiles": pd.DataFrame(tiles)}, tmp_path)
     assert shown.groupby("panel").size().tolist() == [6, 6, 6, 2]
     assert words.count("no data") == 4  # the empty places of a group of two
+    assert shown["score"].tolist() == pytest.approx([i / 20 for i in range(20)])
+    assert "13: lens, 0.65" in words
 
 
 @pytest.mark.parametrize("n", [3000, 15])

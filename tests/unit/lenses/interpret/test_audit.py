@@ -13,6 +13,7 @@ from torch import nn
 from skyneedle.core import store
 from skyneedle.core.runtime import Job
 from skyneedle.core.store import DataSet
+from skyneedle.lenses import networks
 from skyneedle.lenses.interpret import audit, scores
 from skyneedle.lenses.interpret.audit import Seen
 from skyneedle.lenses.interpret.occlusion import Grid
@@ -199,3 +200,18 @@ def test_the_job_writes_tiles_and_judged_maps(tmp_path, own_network, recipe):
     # Two lenses: three references, and every method twice.
     assert len(judged) == 2 * (3 + 2 * len(audit.METHODS))
     assert set(judged["network"]) == {scores.NO_NETWORK, "own"}
+
+
+@pytest.mark.parametrize("name", networks.NAMES)
+def test_every_method_works_on_every_network_and_leaves_it_as_it_was(name):
+    network = networks.build(name).train()
+    n, size = len(network.bands), network.size
+    scaling = Scaling(network.bands, size, "corrected", (1.0,) * n, (0.1,) * n, (0.5,) * n)
+    seen = Seen(network, scaling, Grid(size, size // 6, size // 6), "corrected")
+    found = audit.evidence(seen, torch.rand(1, n, size, size))
+    assert set(found) == set(audit.METHODS)
+    assert all(values.shape == (size, size) and np.isfinite(values).all() for values in found.values())
+    for module in network.modules():
+        assert module.training
+        assert not [*module._forward_hooks, *module._forward_pre_hooks, *module._backward_hooks]
+    assert all(one.grad is None and one.requires_grad for one in network.parameters())

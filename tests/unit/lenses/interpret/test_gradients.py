@@ -205,6 +205,31 @@ def test_the_published_map_starts_at_one():
     assert published.min() > own.min()
 
 
+def lanczos(n, size):
+    """Weights of n cells for each of more pixels, after Lanczos with three lobes; (size, n)."""
+    places = (np.arange(size) + 0.5) * n / size - 0.5
+    away = places[:, None] - np.arange(n)
+    weights = np.sinc(away) * np.sinc(away / 3) * (np.abs(away) < 3)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def test_the_published_map_is_an_enlarged_picture_of_eight_bits():
+    network, images = small.network().eval(), small.images(1)
+    cam = gradients.grad_cam(network, images, objective=gradients.published_objective, recipe="faithful")
+    values = cam.values[0].numpy().astype(float)
+    picture = np.floor((values - values.min()) / np.ptp(values) * 255)
+    weights = lanczos(len(values), small.SIZE)
+    across = np.clip(np.round(picture @ weights.T), 0, 255)  # each of the two steps ends with 8 bits
+    expected = np.clip(weights @ across, 0, 255) / 255
+    product = gradients.guided_grad_cam(network, images, recipe="faithful").product
+    guided = gradients.guided_gradient(network, images, gradients.published_objective, "faithful")
+    seen = guided[0].abs() > 1e-4
+    found = (product[0][seen] / guided[0][seen]).numpy()
+    by_hand = np.broadcast_to(expected, guided[0].shape)[seen.numpy()]
+    np.testing.assert_allclose(found, by_hand, atol=2 / 255)
+    assert np.ptp(found) > 0.5
+
+
 def test_an_image_that_nothing_speaks_for_shows_nothing():
     network = small.network()
     with torch.no_grad():

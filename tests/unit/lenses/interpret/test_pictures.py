@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from safetensors.torch import save_file
 
-from skyneedle.core import store
+from skyneedle.core import plotting, store
 from skyneedle.core.runtime import Job
 from skyneedle.lenses import networks
 from skyneedle.lenses.figures import draw
@@ -94,6 +94,16 @@ def test_tables_and_figures_of_a_network(trained, tmp_path, recipe):
     assert len(drawn) == 6
     assert np.isfinite(drawn.drop(columns=["network", "method"])).all(axis=None)
     assert f"[{kernels['layer'][0]}, {kernels['kernel'][0]}]" in (tmp_path / "fig14.svg").read_text()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_places_without_a_kernel_are_empty(trained, tmp_path, monkeypatch, n):
+    kernels = pd.read_parquet(run(trained, tmp_path, [0, 1, 0, 1])["kernels"])[:n]
+    seen, save = [], plotting.save
+    monkeypatch.setattr(plotting, "save", lambda figure, *rest: seen.append(figure) or save(figure, *rest))
+    draw.FIGURES["fig15_kernels_ou200"](kernels=kernels, stem=tmp_path / "fig15", provenance={})
+    assert sum(axes.get_visible() for axes in seen[0].axes) == 2 * n
+    assert all(bool(axes.images) == axes.get_visible() for axes in seen[0].axes)
 
 
 def test_a_set_without_lenses_says_so_in_the_panels(trained, tmp_path):

@@ -163,3 +163,7 @@ def test_the_table_is_written_once_for_references_that_every_network_brings(tmp_
     text = (tmp_path / "t.md").read_text()
     assert text.count("can be believed |") == 2
     assert "0.900 (" in text
+    for other in ("brightness", "random weights"):
+        assert f"hit rate over {other}" in text
+        assert f"intersection over union over {other}" in text
+    assert text.count("0.800 (") == 4  # both measures of both networks less those of random weights
