@@ -1,46 +1,24 @@
 """Hold all methods against each other: ROC curves, completeness, impostors, compound lenses, the abstract."""
 
-import json
-from pathlib import Path
-
 from skyneedle.core import runtime
-from skyneedle.lenses.evaluate import curves, matching, printed, selection
+from skyneedle.lenses.evaluate import compare
 
 with runtime.rule(snakemake) as job:
-    given, out, params = snakemake.input, snakemake.output, snakemake.params
-    sets, methods = params.sets, params.methods
-    shards = {name: given[name] for name in sets}
-    scores = {method: {name: given[f"{name}_scores"][i] for name in sets} for i, method in enumerate(methods)}
-    complete = {method: scores[method] for method in params.complete}
-    points = {
-        method: json.loads(Path(path).read_text())["threshold"]
-        for method, path in zip(methods, given.points, strict=True)
+    given, params = snakemake.input, snakemake.params
+    scores = {
+        method: {name: given[f"{name}_scores"][i] for name in params.sets}
+        for i, method in enumerate(params.methods)
     }
-    judged = {
-        method: json.loads(Path(path).read_text())
-        for method, path in zip(methods, given.metrics, strict=True)
-    }
-    curves.write(
-        {method: {name: files[name] for name in params.curves} for method, files in complete.items()},
-        shards,
-        out.curves,
-        params.cfg,
+    points, metrics = (
+        dict(zip(params.methods, files, strict=True)) for files in (given.points, given.metrics)
     )
-    selection.write(
-        scores,
-        points,
-        shards,
-        params.cfg,
-        {name: out[name] for name in ("completeness", "impostors", "without")},
-    )
-    matching.write(
-        complete,
-        points,
-        shards,
-        judged,
-        params.cfg,
-        table=out.table,
-        out=out.matched,
+    compare.write(
+        compare.Methods(scores, points, metrics),
+        {name: given[name] for name in params.sets},
+        dict(snakemake.output.items()),
+        complete=params.complete,
+        drawn=params.curves,
+        seven=params.seven,
+        settings=params.cfg,
         provenance=job.provenance,
     )
-    printed.write_summary(given.metrics, params.seven, out.summary, job.provenance)

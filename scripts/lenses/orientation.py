@@ -10,6 +10,5 @@ with runtime.rule(snakemake) as job:
         table=snakemake.output.table,
         pictures=snakemake.output.pictures,
         out=snakemake.output.metrics,
-        n_bootstrap=snakemake.params.n_bootstrap,
         provenance=job.provenance,
     )

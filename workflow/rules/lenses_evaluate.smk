@@ -129,6 +129,7 @@ rule compare_lenses:
         table=f"{LENS_TABLE}/matched_compounds.csv",
         matched=f"{LENS_METRIC}/matched_compounds.json",
         summary=f"{LENS_METRIC}/lenses_summary.json",
+        margins=f"{LENS_METRIC}/lenses_margins.json",
     log:
         "<logs>/compare_lenses.log",
     benchmark:
@@ -244,7 +245,6 @@ rule orientation_lenses:
     threads: 1
     params:
         cfg=JUDGING["orientation"],
-        n_bootstrap=JUDGING["n_bootstrap"],
         seed=config["seed"],
         code=code("lenses/orientation.py"),
     script:
@@ -260,6 +260,7 @@ METRICS += [
     ),
     rules.compare_lenses.output.matched,
     rules.compare_lenses.output.summary,
+    rules.compare_lenses.output.margins,
     rules.known_lenses.output.metrics,
     rules.colour_stress_lenses.output.metrics,
     rules.orientation_lenses.output.metrics,

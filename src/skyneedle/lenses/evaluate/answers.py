@@ -52,6 +52,7 @@ def measured(table: pd.DataFrame, networks: Sequence[str], missing: Mapping[str,
                 }
             else:
                 entry = {"value": None, "reason": missing.get(one.name, "no data of it are there")}
+            entry["definition"] = "probability of a lens; low and high are extremes over orientations"
             found[f"{one.folder}_{network}"] = entry
     return found
 

@@ -16,6 +16,7 @@ from skyneedle.core.store import DataSet
 from skyneedle.lenses import score_table
 from skyneedle.lenses.preprocess import BANDS, NISP, PIXEL_SCALE, read, select, survey_sky
 
+NAME = "flux_size_colour"
 FEATURES = ("flux", "size", "area", "VIS_minus_Y", "Y_minus_J", "J_minus_H")
 DETECTED = 3.0  # standard deviations of the sky, from which a pixel counts
 RIDGE = 1e-3
@@ -90,7 +91,7 @@ def write_scores(
     measured = {name: of_set(shards) for name, shards in sets.items()}
     model = fit(measured["training"], DataSet(sets["training"]).table["label"].to_numpy())
     for name, table in measured.items():
-        score_table.write(DataSet(sets[name]), model.logits(table), out[name], "flux_size_colour", provenance)
+        score_table.write(DataSet(sets[name]), model.logits(table), out[name], NAME, provenance)
 
 
 def _sizes(detected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

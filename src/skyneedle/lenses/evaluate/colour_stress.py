@@ -181,6 +181,7 @@ def write(
         | {
             "item": row.network,
             "quantity": f"recall with sources reddened by {row.shift_mag:g} mag, minus without",
+            "definition": "share at or above the operating point, difference on the same lenses",
         }
         for row in largest.itertuples()
     }

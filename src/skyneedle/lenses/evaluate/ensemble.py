@@ -354,6 +354,6 @@ def counted(embedding: pd.DataFrame) -> dict[str, Any]:
             "share_outside": judged["outside"].sum(),
         }
         for key, k in counts.items() if len(judged) else ():
-            said = {"item": NAME, "quantity": WORDS[key].format(which)}
+            said = {"item": NAME, "quantity": WORDS[key].format(which), "definition": "share, binomial"}
             found[key + ending] = metrics.binomial(int(k), len(judged)) | said
     return found

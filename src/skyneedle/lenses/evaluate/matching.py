@@ -247,6 +247,7 @@ def write(
             found[f"difference_{name}_{method}"] = entries["difference"] | {
                 "item": method,
                 "quantity": f"recall of {WORDS[name]} minus that of matched single lenses",
+                "definition": "share at or above the operating point, difference of matched lenses",
                 "note": f"{note}; {left_out}" if len(partners.compounds) else left_out,
                 "reason": reason,
             }

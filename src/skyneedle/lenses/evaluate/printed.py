@@ -192,7 +192,7 @@ def summary(metric_files: Sequence[str | Path], seven: Sequence[str]) -> dict[st
                 entries[network] = there[0]
         if entries:
             best = extreme(entries, key=lambda network: entries[network]["value"])
-            numbers = {part: entries[best].get(part) for part in ("value", "low", "high", "n")}
+            numbers = {part: entries[best].get(part) for part in ("value", "low", "high", "n", "definition")}
             note = f"{best} at a threshold of 0.5"
             summed[name] = numbers | {"note": _joined(note, entries[best].get("note"))}
         else:

@@ -143,17 +143,19 @@ def fig16(
     """
     table = plotting.read(dreams)
     networks = list(dict.fromkeys(table["network"]))
-    figure = plotting.new(plotting.PAGE_IN * max(len(networks), 1) / 2, 1.02 * len(DREAM_ROWS) + 0.3)
+    across = min(max(len(networks), 1), 2)
+    down = max(-(-len(networks) // across), 1)
+    height = 1.02 * len(DREAM_ROWS) + 0.3
+    figure = plotting.new(plotting.PAGE_IN * across / 2, height * down)
+    parts = figure.subfigures(down, across, squeeze=False).ravel()
     drawn = []
-    for index, (part, network) in enumerate(
-        zip(figure.subfigures(1, len(networks), squeeze=False)[0], networks, strict=True)
-    ):
+    for index, (part, network) in enumerate(zip(parts, networks, strict=False)):
         part.suptitle(network, fontsize=8)
         grid = part.subplots(len(DREAM_ROWS), 4, squeeze=False)
         for axes, word in zip(grid[0], ("NISP", "dreamt", "VIS", "dreamt"), strict=True):
             axes.annotate(word, (0.5, 1.2), xycoords="axes fraction", ha="center", fontsize=6.5)
         for axes, (key, words) in zip(grid, DREAM_ROWS.items(), strict=True):
-            if index == 0:
+            if index % across == 0:
                 axes[0].set_ylabel(words, fontsize=6.5)
             drawn += _dream_row(axes, table[table["network"] == network], key)
     return plotting.save(figure, stem, pd.DataFrame(drawn), provenance)

@@ -318,9 +318,7 @@ def extra_psf_orientation(
     )
     axes.axvline(0.5, color=plotting.PALE, linewidth=0.8)
     axes.set_yticks(places, found["words"])
-    axes.set(
-        xlabel="AUROC on images without any other difference", xlim=(0.3, 1.02), ylim=(-0.6, len(found) - 0.4)
-    )
+    axes.set(xlabel="AUROC where only non-lenses are turned", xlim=(0.3, 1.02), ylim=(-0.6, len(found) - 0.4))
     for one, row in zip(pictures, shown.itertuples(index=False), strict=True):
         plotting.blank(one)
         pixels = np.asarray(row.pixels, float).reshape(row.n, row.n)

@@ -93,6 +93,7 @@ def test_extremes_are_of_one_network_with_its_interval(files):
         "low": 0.4,
         "high": 0.6,
         "n": 10,
+        "definition": "said",
         "note": "ou66 at a threshold of 0.5; at chance",
     }
     assert found["recall_rings_highest"]["value"] is None

@@ -114,6 +114,18 @@ def test_a_set_without_lenses_says_so_in_the_panels(trained, tmp_path):
     assert "no data" in (tmp_path / "fig16.svg").read_text()
 
 
+def test_dreams_of_many_networks_are_two_abreast(trained, tmp_path, monkeypatch):
+    one = pd.read_parquet(run(trained, tmp_path, [0, 1, 0, 1])["dreams"])
+    table = pd.concat([one.assign(network=f"net{number}") for number in range(3)])
+    seen, save = [], plotting.save
+    monkeypatch.setattr(plotting, "save", lambda figure, *rest: seen.append(figure) or save(figure, *rest))
+    draw.FIGURES["fig16_dreams"](dreams=table, stem=tmp_path / "fig16", provenance={})
+    assert seen[0].get_figwidth() <= plotting.PAGE_IN
+    assert [part.get_suptitle() for part in seen[0].subfigs] == ["net0", "net1", "net2", ""]
+    drawn = pd.read_csv(tmp_path / "fig16.csv")["network"].value_counts()
+    assert drawn.tolist() == [6, 6, 6]
+
+
 def test_shown_bands_share_zero_and_unit():
     scaling = Scaling(("J", "H"), 66, "corrected", (0.1, 0.2), (0.3, 0.4), (2.0, 0.5), softening=30.0)
     nisp = np.zeros((1, 3, 66, 66), np.float32)
