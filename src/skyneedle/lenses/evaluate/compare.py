@@ -89,9 +89,9 @@ def margins(scores: Mapping[str, Mapping[str, score.Scored]], n_bootstrap: int =
     for method, sets in scores.items():
         for name, scored in sets.items() if method != BASELINE else ():
             theirs = scores[BASELINE][name]
-            areas = [metrics.Ranking(one.labels, one.logits).auroc for one in (scored, theirs)]
+            ours, base = (metrics.Ranking(one.labels, one.logits) for one in (scored, theirs))
             rng = generator(0, "margins", name)
-            entry = metrics.paired_difference(*areas, scored.parents, n_bootstrap, rng)
+            entry = metrics.paired_difference(ours.auroc, base.auroc, scored.parents, n_bootstrap, rng)
             found[f"auroc_minus_baseline_{name}_{method}"] = {
                 **entry,
                 "item": method,
