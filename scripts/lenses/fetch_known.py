@@ -8,6 +8,7 @@ with runtime.rule(snakemake):
         snakemake.output.h5,
         snakemake.params.folder,
         snakemake.params.recipe,
+        status=snakemake.output.status,
         mirrors=snakemake.params.mirrors,
         network=snakemake.params.network,
         manifest=snakemake.params.manifest,

@@ -156,6 +156,7 @@ rule compare_lenses:
 rule fetch_known_lenses:
     output:
         h5="<results>/lenses/data/known/000.h5",
+        status="<results>/lenses/archive/known.json",
     log:
         "<logs>/fetch_known_lenses.log",
     conda:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from skyneedle.core import fits_images, store
-from skyneedle.core.download import NOT_DELIVERED, download, is_address
+from skyneedle.core.download import NOT_DELIVERED, download, is_address, write_status
 from skyneedle.core.errors import MissingBand, SkyneedleError
-from skyneedle.core.manifest import read_manifest
+from skyneedle.core.manifest import read_manifest, sha256_of
 from skyneedle.lenses.fetch import compounds, stamps
 from skyneedle.lenses.fetch.compounds import KNOWN, Compound
 from skyneedle.lenses.preprocess import BANDS, NISP, PIXELS
@@ -91,6 +91,7 @@ def write(
     folder: str | Path,
     recipe: str,
     *,
+    status: str | Path | None = None,
     mirrors: Sequence[str] = (),
     network: bool = True,
     manifest: str | Path | None = None,
@@ -103,6 +104,8 @@ def write(
             ``compounds.KNOWN``), label 1, parent_id, name and the filters that stand for the bands.
         folder: of the files.
         recipe: "faithful" (bands of Table 2) or "corrected" (by wavelength).
+        status: JSON to write: status ("fetched" if all lenses can be shown, else "missing"), reason, mirrors,
+            folder, and ``lenses``, from the name to its status, reason, and sha256 and bytes of its files.
         mirrors, network, manifest, datasets: as of ``fetch``.
 
     Returns:
@@ -126,7 +129,22 @@ def write(
         for name, shape in source.shapes.items()
     }
     store.write(out, arrays, source.table, source.attributes)
+    if status is not None:
+        lenses = {one.name: _status(Path(folder, one.folder), missing.get(one.name, "")) for one in KNOWN}
+        whole = {
+            "status": "missing" if missing else "fetched",
+            "reason": "; ".join(f"{name}: {reason}" for name, reason in missing.items()),
+        }
+        places = {"mirrors": [str(one) for one in mirrors], "folder": str(folder)}
+        write_status(status, whole | places | {"lenses": lenses})
     return missing
+
+
+def _status(folder: Path, reason: str) -> dict[str, Any]:
+    """What became of one lens, with the files that are there, be they enough or not."""
+    paths = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    files = {one.name: {"sha256": sha256_of(one), "bytes": one.stat().st_size} for one in paths}
+    return {"status": "missing" if reason else "fetched", "reason": reason, "files": files}
 
 
 def _nothing(folder: str | Path, recipe: str) -> stamps.Source:

@@ -1,10 +1,12 @@
 """The known compound lenses as a data set: what is there, and why the rest is not."""
 
+import json
 import shutil
 
 import numpy as np
 import pytest
 
+from skyneedle.core.manifest import read_manifest
 from skyneedle.core.store import DataSet
 from skyneedle.lenses.fetch import known
 from tests.conftest import ROOT
@@ -33,9 +35,17 @@ def test_real_files_of_a_mirror_and_a_picture_that_counts_as_missing(real_lenses
         tmp_path / "000.h5",
         tmp_path / "resources",
         "corrected",
+        status=tmp_path / "status.json",
         manifest=tmp_path / "manifest.tsv",
         **options,
     )
+    status = json.loads((tmp_path / "status.json").read_text())
+    assert status["status"] == "missing"
+    assert "only a picture is there" in status["lenses"]["SL2S J02176-0513"]["reason"]
+    horseshoe = status["lenses"]["SDSS J1148+1930"]
+    assert (horseshoe["status"], horseshoe["reason"], len(horseshoe["files"])) == ("fetched", "", 3)
+    recorded = read_manifest(tmp_path / "manifest.tsv")
+    assert all(row["sha256"] == recorded[name]["sha256"] for name, row in horseshoe["files"].items())
     data = DataSet(tmp_path / "000.h5")
     assert data.table[["name", "label"]].to_numpy().tolist() == [["SDSS J1148+1930", 1]]
     assert np.isfinite(data.read("vis", 0)).all()
