@@ -7,125 +7,30 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from skyneedle import cli
-from skyneedle.core import inference, store
+from skyneedle.core import inference
 from skyneedle.core.errors import FolderBusy, UnknownNetwork
-from skyneedle.core.runtime import Job, exclusive
-from skyneedle.lenses import networks, training
-from skyneedle.lenses.classify import from_fits, outputs, search, sheet, trained
+from skyneedle.core.runtime import exclusive
+from skyneedle.lenses import training
+from skyneedle.lenses.classify import from_fits, outputs, sheet, trained
 from skyneedle.lenses.classify.attribution import attribute, method
 from skyneedle.lenses.fetch import compounds
 from skyneedle.lenses.networks import lens_logit
 from skyneedle.lenses.preprocess import Scaling
-from tests.unit.lenses.fetch.fits_files import header, write, write_extensions
-
-BANDS = ("J", "Y", "H", "VIS")
-SCALES = {"VIS": 0.1, "J": 0.3, "Y": 0.3, "H": 0.3}
-N = 20  # more than a batch
-
-
-def images(n=N, seed=0):
-    """Sky noise of another strength in each band, and a galaxy off the middle."""
-    rng, found = np.random.default_rng(seed), {}
-    for k, (band, scale) in enumerate(SCALES.items()):
-        side = 200 if band == "VIS" else 66
-        y, x = (np.mgrid[:side, :side] - side / 2) * scale
-        galaxies = [np.exp(-np.hypot(x - i % 3, y + i % 4)) for i in range(n)]
-        found[band] = ((1 + k) * (rng.normal(size=(n, side, side)) + 30 * np.array(galaxies))).astype(
-            np.float32
-        )
-    return found
-
-
-def arrays(planes):
-    return {"vis": planes["VIS"], "nisp": np.stack([planes[band] for band in BANDS[:3]], axis=1)}
-
-
-def write_network(stem, seed=3, bands=BANDS, **card):
-    """A small network that has learned nothing, with its card as training writes it."""
-    options = {"bands": list(bands), "size": 16, "width": 2}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = networks.build("resnet10", **options)
-    n = len(bands)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), f"{stem}.safetensors")
-    scaling = {"sky_sigma": [1.0] * n, "mean": [0.1] * n, "std": [0.5] * n, "softening": 3.0}
-    entries = {
-        "name": "tiny",
-        "source": "resnet10",
-        "options": options,
-        "registry": "skyneedle.lenses.networks",
-        "normalisation": {"bands": list(bands), "size": 16, "recipe": "corrected"} | scaling,
-        "provenance": {"scale": "smoke"},
-    }
-    stem.with_name(f"{stem.name}.json").write_text(json.dumps(entries | card))
-    return stem
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_network(tmp_path_factory.mktemp("weights") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def planes():
-    return images()
-
-
-def write_set(path, planes, **attributes):
-    """A data set of this package."""
-    n = len(planes["VIS"])
-    table = pd.DataFrame({"id": 100 + np.arange(n), "label": np.arange(n) % 2})
-    store.write(path, arrays(planes), table, attributes)
-
-
-def write_plain(path, planes):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        for name, array in arrays(planes).items():
-            file[name] = array
-
-
-def write_layout(folder, layout, planes):
-    """All objects in one kind of file; returns the name of object number i."""
-    n = len(planes["VIS"])
-    if layout == "set":
-        write_set(folder / "000.h5", planes)
-        return [f"000:{100 + i}" for i in range(n)]
-    if layout == "plain":
-        write_plain(folder / "many.hdf5", planes)
-        return [f"many:{i}" for i in range(n)]
-    if layout == "extensions":
-        for i in range(n):
-            made = [("PSF", np.eye(5, dtype=np.float32), None)] + [
-                (band, planes[band][i], header(SCALES[band])) for band in ("VIS", "H", "Y", "J")
-            ]
-            write_extensions(folder / f"object{i:02d}.fits", made)
-        return [f"object{i:02d}" for i in range(n)]
-    for i in range(n):
-        for band in BANDS:
-            if layout == "challenge":
-                path = folder / "Public" / f"EUC_{band}" / f"imageEUC_{band}-{200000 + i}.fits"
-            else:
-                path = folder / f"object{i:02d}_{band if band == 'VIS' else f'nir_{band}'.lower()}.fit"
-            write(path, planes[band][i], SCALES[band])
-    if layout == "challenge":
-        return [f"Public/EUC/imageEUC-{200000 + i}" for i in range(n)]
-    return [f"object{i:02d}" for i in range(n)]
-
-
-def classify(paths, weights, out, **options):
-    paths = paths if isinstance(paths, list) else [paths]
-    return search.classify(paths, network=weights, out=out, **{"top": 0, "tell": lambda _: None} | options)
-
-
-def predicted(weights, folder, out):
-    training.predict(weights, sorted(folder.glob("*.h5")), out, job=Job(0, 1, "cpu"))
-    return pd.read_parquet(out)["logit"].to_numpy()
-
+from tests.unit.lenses.classify.made import (
+    BANDS,
+    SCALES,
+    N,
+    arrays,
+    classify,
+    predicted,
+    write_layout,
+    write_network,
+    write_plain,
+    write_set,
+)
+from tests.unit.lenses.fetch.fits_files import write, write_extensions
 
 # --- kinds of files
 
@@ -141,7 +46,7 @@ def test_every_kind_of_file_gives_the_scores_of_a_data_set(layout, planes, weigh
     logits = found.set_index("name").loc[names, "logit"].to_numpy()
     np.testing.assert_allclose(logits, expected, atol=1e-6)
     np.testing.assert_allclose(found["score"], 1 / (1 + np.exp(-found["logit"])))
-    on_disk = pd.read_csv(tmp_path / "out" / "scores.csv")
+    on_disk = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
     pd.testing.assert_frame_equal(on_disk.drop(columns="label"), found.drop(columns="label"))
     parquet = pd.read_parquet(tmp_path / "out" / "scores.parquet")
     pd.testing.assert_frame_equal(parquet, found)
@@ -483,9 +388,10 @@ def killed_run(paths, weights, out, n_batches):
 
 @pytest.fixture
 def some_bad(planes, tmp_path):
-    """Three batches, of which the first and the second have a bad stamp."""
+    """Three batches: the first and the second have a bad stamp, the first and the third sky in one."""
     many = {band: np.concatenate([plane, plane]) for band, plane in planes.items()}
     many["VIS"][[5, 20], 1, 1] = np.nan
+    many["VIS"][[7, 35]] += 1e5
     write_plain(tmp_path / "stamps" / "many.h5", many)
     return tmp_path / "stamps"
 
@@ -496,6 +402,8 @@ def test_a_killed_run_goes_on(some_bad, weights, tmp_path, torn, monkeypatch):
     killed_run([some_bad], weights, tmp_path / "killed", 2)
     state = tmp_path / "killed" / ".classify"
     assert not (tmp_path / "killed" / "scores.csv").exists()
+    with open(state / "odd.jsonl", "ab") as lines:
+        lines.write(b'[33, ["VIS", "sky", 99.0]]\n[34, ["V' if torn else b"")
     with open(state / "logits.f64", "ab") as file, open(state / "left_out.jsonl", "ab") as lines:
         file.write(torn)  # a batch that was being written
         lines.write(b'[33, "many:33", "f", "StampHasNaN", "of it"]\n[34, "ma' if torn else b"")
@@ -510,6 +418,8 @@ def test_a_killed_run_goes_on(some_bad, weights, tmp_path, torn, monkeypatch):
     assert not state.exists()
     bad = pd.read_csv(tmp_path / "killed" / "left_out.csv")
     assert bad["name"].tolist() == ["many:5", "many:20"]
+    scores = pd.read_csv(tmp_path / "killed" / "scores.csv", keep_default_na=False)
+    assert sorted(scores["name"][scores["warning"] != ""]) == ["many:35", "many:7"]
 
 
 def test_answers_of_other_weights_or_files_are_not_gone_on_with(some_bad, weights, tmp_path):
