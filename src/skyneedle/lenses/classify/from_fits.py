@@ -12,10 +12,16 @@ from skyneedle.lenses.classify.objects import Group, LeftOut, Stamp, left_out
 from skyneedle.lenses.fetch import euclid_q1, stamps
 from skyneedle.lenses.preprocess import NISP, PIXEL_SCALE, PIXELS
 
-ENDINGS = (".fits", ".fit")
+ENDINGS = (".fits", ".fit", ".fits.gz", ".fit.gz")
 # VIS or Y or NIR_Y as a word of its own, touched by neither letters nor digits: J1148 is no band.
 BAND_WORD = re.compile(r"(?<![A-Z0-9])(?:(?:NIR|NISP)[_-]?)?(VIS|Y|J|H)(?![A-Z0-9])", re.IGNORECASE)
 CUTOUT = re.compile(rf"(?:{'|'.join(euclid_q1.EXTENSIONS.values())})_(?:{'|'.join(euclid_q1.IMAGE_ENDINGS)})")
+
+
+def without_ending(path: str) -> str:
+    """A path without the ending of a FITS file; another one stays."""
+    ending = next((one for one in ENDINGS if path.lower().endswith(one)), "")
+    return path[: len(path) - len(ending)]
 
 
 def band_of(name: str) -> str | None:
@@ -29,7 +35,7 @@ def without_band(path: str, band: str) -> str:
 
     ``EUC_VIS/imageEUC_VIS-12.fits`` gives ``EUC/imageEUC-12``.
     """
-    stem = str(Path(path).with_suffix(""))
+    stem = without_ending(path)
     parts = []
     for part in Path(stem).parts:
         rest = BAND_WORD.sub(lambda word: "" if word[1].upper() == band else word[0], part)
@@ -82,7 +88,7 @@ def groups(files: Sequence[str], root: Path, before: str, refused: list[LeftOut]
         found.append(
             Group(
                 "one FITS file an object",
-                [before + str(Path(file).with_suffix("")) for file in wholes],
+                [before + without_ending(file) for file in wholes],
                 [str(root / file) for file in wholes],
                 lambda i, bands: _read_whole(root / wholes[i], bands),
                 np.full(len(wholes), -1),
@@ -125,9 +131,9 @@ def _read_whole(path: Path, bands: Sequence[str]) -> Stamp:
     if lacking:
         raise MissingBand(
             f"{path}: no image in {', '.join(lacking)}: neither the name of the file nor one of its "
-            f"{len(names)} extensions ({', '.join(names)}) is a word VIS, Y, J or H."
+            f"{len(names)} extensions ({fits_images.listed(names)}) is a word VIS, Y, J or H."
             if not found
-            else f"{path}: no extension {', '.join(lacking)}; the file holds {', '.join(names)}."
+            else f"{path}: no extension {', '.join(lacking)}; the file holds {fits_images.listed(names)}."
         )
     images = fits_images.read_all(path, [found[band] for band in bands])
     return Stamp(

@@ -1,5 +1,6 @@
 """`skyneedle classify`: all kinds of files give the same scores; what is bad is named, the rest is scored."""
 
+import gzip
 import json
 
 import h5py
@@ -111,6 +112,20 @@ def test_bands_and_objects_by_file_name(path, band, name):
         assert from_fits.without_band(path, band) == name
 
 
+@pytest.mark.parametrize("layout", ["extensions", "bands"])
+def test_packed_files_give_the_same_scores(layout, planes, weights, tmp_path):
+    some = {band: plane[:3] for band, plane in planes.items()}
+    names = write_layout(tmp_path / "plain", layout, some)
+    (tmp_path / "packed").mkdir()
+    for i, path in enumerate(sorted((tmp_path / "plain").iterdir())):
+        with gzip.open(tmp_path / "packed" / f"{path.name}{'.GZ' if i == 0 else '.gz'}", "wb") as file:
+            file.write(path.read_bytes())
+    found = classify(tmp_path / "packed", weights, tmp_path / "a").set_index("name")["logit"]
+    expected = classify(tmp_path / "plain", weights, tmp_path / "b").set_index("name")["logit"]
+    assert sorted(found.index) == sorted(names)
+    assert found[names].tolist() == pytest.approx(expected[names].tolist(), abs=1e-6)
+
+
 # --- real files
 
 
@@ -191,6 +206,18 @@ def put(folder, kind, planes):
     elif kind == "link":
         path.unlink()
         path.symlink_to(folder / "nowhere.fits")
+    elif kind.startswith("packed"):
+        # Of noise, which does not shrink: half the bytes are less than half the image.
+        content = gzip.compress(b"a note" if kind == "packed note" else path.read_bytes())
+        packed = path.with_name("bad_H.fits.gz")
+        path.unlink()
+        if kind == "packed, truncated":
+            content = content[: len(content) // 2]
+        elif kind == "packed, head alone":
+            content = content[:20]
+        elif kind == "packed, damaged":
+            content = content[:10] + b"\xff" * 90 + content[100:]
+        packed.write_bytes(content)
     elif kind == "wrong name":
         write_extensions(path, [("NIR_Y_FLUX", planes["VIS"], None)])
 
@@ -251,6 +278,10 @@ BAD = {
     "cube": ("NotAStamp", ("bad_H.fits", "no image with two axes")),
     "link": ("NotAStamp", ("bad_H.fits", "cannot be read", "No such file")),
     "wrong name": ("NotAStamp", ("bad_H.fits", "says H", "NIR_Y_FLUX")),
+    "packed, truncated": ("TruncatedFile", ("bad_H.fits.gz", "ends early or is damaged")),
+    "packed, head alone": ("TruncatedFile", ("bad_H.fits.gz", "ends early or is damaged")),
+    "packed, damaged": ("TruncatedFile", ("bad_H.fits.gz", "ends early or is damaged")),
+    "packed note": ("NotAStamp", ("bad_H.fits.gz", "no FITS file", "b'a note'")),
     "HDF5 one NaN": ("StampHasNaN", ("bad.h5, 1 [H]", "1 pixels")),
     "HDF5 size": ("WrongStampSize", ("bad.h5", "(2, 100, 100)", "(n, 200, 200)")),
     "HDF5 bands": ("WrongStampSize", ("bad.h5", "(2, 2, 66, 66)", "J, Y, H")),
