@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -31,7 +32,7 @@ from tests.unit.lenses.classify.made import (
     write_plain,
     write_set,
 )
-from tests.unit.lenses.fetch.fits_files import write, write_extensions
+from tests.unit.lenses.fetch.fits_files import header, write, write_extensions
 
 # --- kinds of files
 
@@ -124,6 +125,31 @@ def test_packed_files_give_the_same_scores(layout, planes, weights, tmp_path):
     expected = classify(tmp_path / "plain", weights, tmp_path / "b").set_index("name")["logit"]
     assert sorted(found.index) == sorted(names)
     assert found[names].tolist() == pytest.approx(expected[names].tolist(), abs=1e-6)
+
+
+def test_a_band_in_the_name_of_an_object_with_all_bands_is_none(planes, weights, tmp_path):
+    """Two of these names differ in nothing but a word that is a band; one object has a file a band."""
+    names = ["H-ATLAS_J0903", "H_ATLAS_J0903", "Y-ATLAS_J0903", "SDSS_J1148", "VIS/H"]
+    folder = tmp_path / "stamps"
+    for i, name in enumerate(names):
+        made = [(band, planes[band][i], header(SCALES[band])) for band in ("VIS", "H", "Y", "J")]
+        write_extensions(folder / f"{name}.fits", made)
+    for band in BANDS:
+        write(folder / f"H-ATLAS_J1000_{band}.fits", planes[band][5], SCALES[band])
+    expected = {band: plane[:6] for band, plane in planes.items()}
+    write_layout(tmp_path / "plain", "extensions", expected)
+    found = classify(folder, weights, tmp_path / "a").set_index("name")["logit"]
+    assert set(found.index) == {*names, "H-ATLAS_J1000"}
+    # The object with a file a band is a group of its own, with the sky of one.
+    logits = classify(tmp_path / "plain", weights, tmp_path / "b").sort_values("name")["logit"].tolist()
+    assert found[names].tolist() == pytest.approx(logits[:5], abs=0.05)
+    alone = classify(folder / "H-ATLAS_J0903.fits", weights, tmp_path / "c")
+    assert alone["name"].tolist() == ["H-ATLAS_J0903"]
+
+
+def test_a_cutout_with_a_band_in_its_name_is_read(real_lenses, weights, tmp_path):
+    shutil.copy(real_lenses / "euclid_q1" / "sample_group" / "group.fits", tmp_path / "group_H.fits")
+    assert classify(tmp_path / "group_H.fits", weights, tmp_path / "out")["name"].tolist() == ["group_H"]
 
 
 # --- real files
