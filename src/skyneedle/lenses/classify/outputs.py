@@ -17,7 +17,7 @@ from skyneedle.core.errors import BadScores, ConstantStamp, SkyneedleError
 from skyneedle.core.progress import progress
 from skyneedle.lenses import preprocess
 from skyneedle.lenses.classify import oddities
-from skyneedle.lenses.classify.objects import Group, LeftOut, Tell, left_out
+from skyneedle.lenses.classify.objects import Group, LeftOut, Tell, how_many, left_out
 from skyneedle.lenses.classify.oddities import Odd
 from skyneedle.lenses.classify.sources import Found
 from skyneedle.lenses.classify.trained import Trained
@@ -170,7 +170,8 @@ def judge_all(plan: Plan, tell: Tell) -> Answers:
     n_done = int(np.searchsorted(ends, there, side="right"))
     kept = int(ends[n_done - 1]) if n_done else 0
     if n_done:
-        tell(f"Going on after {kept} of {len(plan.found)} objects that an earlier run has finished.")
+        total = how_many(len(plan.found), "object")
+        tell(f"Going on after {kept} of {total} that an earlier run has finished.")
     for lines in (reasons, oddly):
         _truncate_lines(lines, kept)
     prepared = inference.prepare(plan.trained.network, "cuda:0" if plan.device == "cuda" else "cpu")
@@ -189,11 +190,12 @@ def judge_all(plan: Plan, tell: Tell) -> Answers:
             file.write(logits.astype("<f8").tobytes())
             file.flush()
             place += last - first
-    seconds, n_new = time.perf_counter() - start, len(plan.found) - kept
-    if n_new:
-        rate = f"{n_new} objects took {seconds:.1f} s, {n_new / seconds:.1f} a second"
-        tell(f"{rate} (precision {prepared.precision} on {plan.device}).")
+    seconds = time.perf_counter() - start
     answers = np.fromfile(path, "<f8")
+    n_new = int(np.isfinite(answers[kept:]).sum())
+    if n_new:
+        rate = f"{how_many(n_new, 'object')} took {seconds:.1f} s, {n_new / seconds:.1f} a second"
+        tell(f"{rate} (precision {prepared.precision} on {plan.device}).")
     with open(reasons) as why, open(oddly) as what:
         named = [LeftOut(*json.loads(line)[1:]) for line in why]
         found = {place: [Odd(*one) for one in each] for place, *each in map(json.loads, what)}

@@ -22,7 +22,7 @@ from skyneedle.core.progress import progress
 from skyneedle.core.runtime import exclusive
 from skyneedle.lenses.classify import from_hdf5, oddities, sheet, trained
 from skyneedle.lenses.classify.attribution import attribute, method
-from skyneedle.lenses.classify.objects import Group, LeftOut, Tell
+from skyneedle.lenses.classify.objects import Group, LeftOut, Tell, how_many
 from skyneedle.lenses.classify.outputs import Answers, Plan, Scaler, judge_all
 from skyneedle.lenses.classify.sources import Found, find
 from skyneedle.lenses.preprocess import BANDS
@@ -97,9 +97,9 @@ def _tell_plan(plan: Plan, tell: Tell) -> None:
         f"recipe {scaling.recipe}; scale {chosen.scale})."
     )
     for group in plan.found.groups:
-        tell(f"{len(group)} objects, {group.kind}.")
+        tell(f"{how_many(len(group), 'object')}, {group.kind}.")
     if plan.found.n_others:
-        tell(f"{plan.found.n_others} files are neither FITS nor HDF5 and are not read.")
+        tell(f"{how_many(plan.found.n_others, 'file', 'are')} neither FITS nor HDF5 and not read.")
 
 
 def _carry_out(plan: Plan, top: int, attribution: bool, tell: Tell) -> pd.DataFrame:
@@ -173,13 +173,14 @@ def _write(
     tables.write_json(about, plan.out / "classify.json")
     tables.write_parquet(table, plan.out / "scores.parquet", {"network": about["network"]})
     tables.write_csv(table, plan.out / "scores.csv")
-    tell(f"{len(table)} objects have a score, {len(bad)} were left out.")
+    tell(f"{how_many(len(table), 'object', 'have')} a score, {len(bad)} left out.")
     if warned:
         tell(warned)
     point = plan.trained.point
     if point:
         above = int((table["logit"] >= point.threshold).sum())
-        tell(f"{above} have a score of at least {point.probability:.4f} ({point.origin}).")
+        have = "has" if above == 1 else "have"
+        tell(f"{above} {have} a score of at least {point.probability:.4f} ({point.origin}).")
     names = ["scores.csv", "scores.parquet", "classify.json", *written, *([LEFT_OUT] if bad else [])]
     tell(f"Written into {plan.out}: {', '.join(names)}.")
 

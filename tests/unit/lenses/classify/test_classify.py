@@ -421,6 +421,37 @@ def test_two_files_of_one_band_and_object(planes, weights, tmp_path):
     assert "object00_Y.fit is its Y image already" in bad["reason"].iloc[0]
 
 
+def test_one_object_is_told_as_one(planes, weights, tmp_path):
+    one = {band: plane[:1] for band, plane in planes.items()}
+    write_plain(tmp_path / "stamps" / "one.h5", one)
+    (tmp_path / "stamps" / "note.txt").write_text("a note")
+    told = []
+    classify(tmp_path / "stamps", weights, tmp_path / "out", tell=told.append)
+    assert told[1:3] == ["1 object, HDF5.", "1 file is neither FITS nor HDF5 and not read."]
+    assert told[3].startswith("1 object took ")
+    assert told[4] == "1 object has a score, 0 left out."
+    write_plain(tmp_path / "stamps" / "two.h5", one)
+    classify(tmp_path / "stamps", weights, tmp_path / "out", tell=told.append)
+    assert "2 objects have a score, 0 left out." in told
+
+
+def test_no_rate_is_told_where_nothing_was_scored(planes, weights, tmp_path, capsys):
+    one = {band: plane[:1].copy() for band, plane in planes.items()}
+    one["VIS"][0, 5, 5] = np.nan
+    write_plain(tmp_path / "one.h5", one)
+    words = ["--network", str(weights), "--out", str(tmp_path / "out")]
+    assert cli.main(["classify", str(tmp_path / "one.h5"), *words]) == 2
+    assert "a second" not in capsys.readouterr().out
+
+
+def test_extensions_without_a_name_are_told_as_such(planes, weights, tmp_path, capsys):
+    made = [("", planes["VIS"][0], None), ("MASK", planes["VIS"][0], None)]
+    write_extensions(tmp_path / "object.fits", made)
+    words = ["--network", str(weights), "--out", str(tmp_path / "out")]
+    assert cli.main(["classify", str(tmp_path / "object.fits"), *words]) == 2
+    assert "its 3 extensions (PRIMARY, one without a name, MASK)" in capsys.readouterr().err
+
+
 # --- killed and again
 
 
