@@ -33,8 +33,8 @@ CLASSIFY_EXAMPLES = """\
 files:
   HDF5 (.h5, .hdf5, .hdf)  arrays vis (n, 200, 200) and nisp (n, 3, 66, 66) in the order J, Y, H; the data
                            sets of this package
-  FITS (.fits, .fit)       one file a band: VIS, Y, J or H is a word of its name, and the paths of an object's
-                           files differ in nothing else (EUC_VIS/EUC_VIS-7.fits, EUC_J/EUC_J-7.fits); or one
+  FITS (.fits, .fit,       one file a band: VIS, Y, J or H is a word of its name, and the paths of an object's
+  or packed: .fits.gz)     files differ in nothing else (EUC_VIS/EUC_VIS-7.fits, EUC_J/EUC_J-7.fits); or one
                            file an object: extensions VIS, Y, J, H, or a Euclid Q1 cutout
 
 examples:

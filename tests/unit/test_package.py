@@ -1,13 +1,61 @@
 """What is installed is complete, also without the repository."""
 
+import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+# Part of how a declared package is used, in the version that it asks for itself: whose it is.
+BROUGHT = {
+    "cycler": "matplotlib",
+    "huggingface_hub": "timm",
+    "lal": "pycbc",
+    "lalsimulation": "pycbc",
+    "tenacity": "gwosc",
+    "threadpoolctl": "scikit-learn",
+    "urllib3": "requests",
+    "werkzeug": "flask",
+}
+KNOWN = {"skyneedle", *sys.stdlib_module_names, *BROUGHT}
+
+
+def plain(name):
+    """The name of a distribution as the index has it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_package_that_is_imported_is_declared():
+    """What another package happens to bring along may be gone with its next release."""
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        listed = tomllib.load(file)["project"]["dependencies"]
+    declared = {plain(re.match(r"[\w.-]+", line)[0]) for line in listed}
+    origins = packages_distributions()
+    assert declared >= set(BROUGHT.values())
+    for name, whose in BROUGHT.items():
+        needed = {plain(re.match(r"[\w.-]+", line)[0]) for line in requires(whose)}
+        assert needed & set(map(plain, origins[name])), name
+    lacking = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module]
+            else:
+                continue
+            for name in {name.split(".")[0] for name in names} - KNOWN:
+                if not declared & set(map(plain, origins.get(name, [name]))):
+                    lacking.add((name, path.name))
+    assert sorted(lacking) == []
 
 
 def test_a_wheel_brings_the_trained_networks_along(tmp_path):

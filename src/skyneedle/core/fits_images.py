@@ -1,7 +1,9 @@
 """FITS images as native arrays; files that are something else, or end early, are named as such."""
 
+import gzip
 import os
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -63,6 +65,11 @@ def extensions(path: str | os.PathLike) -> list[str]:
         return [item.name for item in file]
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names of extensions for a message, those that have none included."""
+    return ", ".join(name or "one without a name" for name in names)
+
+
 @contextmanager
 def _damage_named(path: str | os.PathLike) -> Iterator[None]:
     with warnings.catch_warnings():
@@ -71,7 +78,7 @@ def _damage_named(path: str | os.PathLike) -> Iterator[None]:
             yield
         except SkyneedleError:
             raise
-        except (OSError, ValueError, TypeError, fits.VerifyError) as error:
+        except (OSError, EOFError, zlib.error, ValueError, TypeError, fits.VerifyError) as error:
             raise TruncatedFile(
                 f"{path}: the FITS file of {os.path.getsize(path)} bytes ends early or is damaged ({error}); "
                 "delete it and fetch it again"
@@ -86,15 +93,18 @@ def read_all(path: str | os.PathLike, extensions: Sequence[int | str]) -> list[I
 
 
 def check_signature(path: str | os.PathLike) -> None:
-    """Raise unless the file begins as FITS does.
+    """Raise unless the file begins as FITS does, packed by gzip or not.
 
     Raises:
         NotAStamp: if it is missing or something else; pictures and HTML pages are named as such.
-        TruncatedFile: if it is empty.
+        TruncatedFile: if it is empty, or cannot be unpacked.
     """
     try:
         with open(path, "rb") as file:
             head = file.read(512)
+        if head.startswith(b"\x1f\x8b"):
+            with _damage_named(path), gzip.open(path) as unpacked:
+                head = unpacked.read(512)
     except OSError as error:
         raise NotAStamp(f"{path}: cannot be read ({error.strerror}); give a FITS file") from None
     if not head:
@@ -115,7 +125,7 @@ def _image(file: fits.HDUList, extension: int | str, path: str | os.PathLike) ->
     try:
         unit = file[extension]
     except (KeyError, IndexError):
-        names = ", ".join(item.name for item in file)
+        names = listed([item.name for item in file])
         raise MissingBand(f"{path}: no extension {extension!r}; the file holds {names}") from None
     data = unit.data
     if not isinstance(unit, (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)) or np.ndim(data) != 2:

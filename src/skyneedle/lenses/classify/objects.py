@@ -60,6 +60,12 @@ class LeftOut(NamedTuple):
     reason: str
 
 
+def how_many(n: int, what: str, verb: str = "") -> str:
+    """``1 object is``, ``2 objects are``; the verb of several, without one the number and the thing."""
+    ones = {"are": "is", "were": "was", "have": "has", "": ""}
+    return f"{n} {what} {ones[verb]}".strip() if n == 1 else f"{n} {what}s {verb}".strip()
+
+
 def left_out(name: str, file: str, error: SkyneedleError) -> LeftOut:
     """What an error says, in one line."""
     return LeftOut(name, file, type(error).__name__, " ".join(str(error).split()))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,9 @@ from skyneedle.core import inference, plotting
 from skyneedle.core.errors import BadScores, ConstantStamp, SkyneedleError
 from skyneedle.core.progress import progress
 from skyneedle.lenses import preprocess
-from skyneedle.lenses.classify.objects import Group, LeftOut, Tell, left_out
+from skyneedle.lenses.classify import oddities
+from skyneedle.lenses.classify.objects import Group, LeftOut, Tell, how_many, left_out
+from skyneedle.lenses.classify.oddities import Odd
 from skyneedle.lenses.classify.sources import Found
 from skyneedle.lenses.classify.trained import Trained
 from skyneedle.lenses.networks import lens_logit
@@ -41,6 +44,18 @@ class Plan:
 # --- scaling
 
 
+class Scaled(NamedTuple):
+    """An object as the network takes it.
+
+    Attributes:
+        values: shape (band, size, size).
+        odd: what is odd about its stamp, which is scored all the same.
+    """
+
+    values: np.ndarray
+    odd: list[Odd]
+
+
 class Scaler:
     """Network input of a group's stamps, with the noise of its own sky.
 
@@ -64,8 +79,8 @@ class Scaler:
         except ConstantStamp as error:
             self._refusal = str(error)
 
-    def __call__(self, place: int) -> np.ndarray:
-        """Input for one object of the group, shape (band, size, size).
+    def __call__(self, place: int) -> Scaled:
+        """Input for one object of the group.
 
         Raises:
             SkyneedleError: whatever is wrong with it.
@@ -82,7 +97,10 @@ class Scaler:
         for i, band in enumerate(NISP):
             if band in bands:
                 nisp[0, i] = stamp.planes[band]
-        return scaling(stamp.planes["VIS"][None] if "VIS" in bands else None, nisp)[0]
+        values = scaling(stamp.planes["VIS"][None] if "VIS" in bands else None, nisp)[0]
+        # The other recipe takes neither level nor unit into account.
+        corrected = scaling.recipe == "corrected"
+        return Scaled(values, oddities.find(stamp.planes, bands, scaling.sky_sigma) if corrected else [])
 
     def _measure(self, places: Sequence[int]) -> None:
         for unit, sigma in _skies(self.group, places, self.scaling.bands).items():
@@ -118,18 +136,29 @@ def _skies(group: Group, places: Sequence[int], bands: Sequence[str]) -> dict[st
 # --- answers
 
 
-def judge_all(plan: Plan, tell: Tell) -> tuple[np.ndarray, list[LeftOut]]:
-    """Log odds of every object, in the order of the groups; those that are there already are kept.
+class Answers(NamedTuple):
+    """What there is to say about all objects, in the order of the groups.
 
-    Returns:
-        Log odds, shape (number of objects,), NaN for what was left out; and why.
+    Attributes:
+        logits: log odds, shape (number of objects,), NaN for what was left out.
+        bad: why it was.
+        odd: what is odd about the stamps that were scored, by place; those without are not in it.
     """
-    path, reasons = plan.state / "logits.f64", plan.state / "left_out.jsonl"
+
+    logits: np.ndarray
+    bad: list[LeftOut]
+    odd: dict[int, list[Odd]]
+
+
+def judge_all(plan: Plan, tell: Tell) -> Answers:
+    """Judge every object; answers that are there already are kept."""
+    path, reasons, oddly = (plan.state / name for name in ("logits.f64", "left_out.jsonl", "odd.jsonl"))
     key = plan.state / "plan.json"
     wanted = _key(plan)
     if not (key.is_file() and key.read_text() == wanted):
         path.unlink(missing_ok=True)
         reasons.unlink(missing_ok=True)
+        oddly.unlink(missing_ok=True)
         plotting.write_bytes(key, wanted.encode())
     batches = [
         (number, first, min(first + BATCH, len(group)))
@@ -141,42 +170,52 @@ def judge_all(plan: Plan, tell: Tell) -> tuple[np.ndarray, list[LeftOut]]:
     n_done = int(np.searchsorted(ends, there, side="right"))
     kept = int(ends[n_done - 1]) if n_done else 0
     if n_done:
-        tell(f"Going on after {kept} of {len(plan.found)} objects that an earlier run has finished.")
-    _truncate_reasons(reasons, kept)
+        total = how_many(len(plan.found), "object")
+        tell(f"Going on after {kept} of {total} that an earlier run has finished.")
+    for lines in (reasons, oddly):
+        _truncate_lines(lines, kept)
     prepared = inference.prepare(plan.trained.network, "cuda:0" if plan.device == "cuda" else "cpu")
     start, scaler = time.perf_counter(), None
-    with open(path, "ab") as file, open(reasons, "a") as lines:
+    with open(path, "ab") as file, open(reasons, "a") as why, open(oddly, "a") as what:
         file.truncate(8 * kept)
         place = kept
         for number, first, last in progress(batches[n_done:], len(batches) - n_done, f"batches of {BATCH}"):
             if scaler is None or scaler.group is not plan.found.groups[number]:
                 scaler = Scaler(plan.found.groups[number], plan.trained.scaling)
-            logits, bad = _judge(prepared, scaler, range(first, last))
-            for i, one in bad.items():
-                lines.write(json.dumps([place + i, *one]) + "\n")
-            lines.flush()  # before the answers, which say how far this run has come
+            logits, bad, odd = _judge(prepared, scaler, range(first, last))
+            why.writelines(json.dumps([place + i, *one]) + "\n" for i, one in bad.items())
+            what.writelines(json.dumps([place + i, *each]) + "\n" for i, each in odd.items())
+            why.flush()  # before the answers, which say how far this run has come
+            what.flush()
             file.write(logits.astype("<f8").tobytes())
             file.flush()
             place += last - first
-    seconds, n_new = time.perf_counter() - start, len(plan.found) - kept
-    if n_new:
-        rate = f"{n_new} objects took {seconds:.1f} s, {n_new / seconds:.1f} a second"
-        tell(f"{rate} (precision {prepared.precision} on {plan.device}).")
+    seconds = time.perf_counter() - start
     answers = np.fromfile(path, "<f8")
-    with open(reasons) as lines:
-        return answers, [LeftOut(*json.loads(line)[1:]) for line in lines]
+    n_new = int(np.isfinite(answers[kept:]).sum())
+    if n_new:
+        rate = f"{how_many(n_new, 'object')} took {seconds:.1f} s, {n_new / seconds:.1f} a second"
+        tell(f"{rate} (precision {prepared.precision} on {plan.device}).")
+    with open(reasons) as why, open(oddly) as what:
+        named = [LeftOut(*json.loads(line)[1:]) for line in why]
+        found = {place: [Odd(*one) for one in each] for place, *each in map(json.loads, what)}
+    return Answers(answers, named, found)
 
 
 def _judge(
     prepared: inference.Prepared, scaler: Scaler, places: range
-) -> tuple[np.ndarray, dict[int, LeftOut]]:
-    group, inputs, kept, bad = scaler.group, [], [], {}
+) -> tuple[np.ndarray, dict[int, LeftOut], dict[int, list[Odd]]]:
+    group, inputs, kept, bad, odd = scaler.group, [], [], {}, {}
     for i, place in enumerate(places):
         try:
-            inputs.append(scaler(place))
-            kept.append(i)
+            scaled = scaler(place)
         except SkyneedleError as error:
             bad[i] = left_out(group.names[place], group.files[place], error)
+            continue
+        inputs.append(scaled.values)
+        kept.append(i)
+        if scaled.odd:
+            odd[i] = scaled.odd
     logits = np.full(len(places), np.nan)
     if inputs:
         logits[kept] = lens_logit(prepared(torch.from_numpy(np.stack(inputs))).double()).numpy()
@@ -184,10 +223,11 @@ def _judge(
         if not np.isfinite(logits[i]):
             overflow = BadScores(f"{group.files[places[i]]}: the network's answer is {logits[i]}, no number.")
             logits[i], bad[i] = np.nan, left_out(group.names[places[i]], group.files[places[i]], overflow)
-    return logits, bad
+            odd.pop(i, None)
+    return logits, bad, odd
 
 
-def _truncate_reasons(path: Path, kept: int) -> None:
+def _truncate_lines(path: Path, kept: int) -> None:
     """Drop what belongs to batches that were not finished, or half a line."""
     if not path.is_file():
         return

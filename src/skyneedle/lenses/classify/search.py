@@ -20,17 +20,17 @@ from skyneedle.core.device import check_device
 from skyneedle.core.errors import BadSetting, FolderBusy, SkyneedleError
 from skyneedle.core.progress import progress
 from skyneedle.core.runtime import exclusive
-from skyneedle.lenses.classify import from_hdf5, sheet, trained
+from skyneedle.lenses.classify import from_hdf5, oddities, sheet, trained
 from skyneedle.lenses.classify.attribution import attribute, method
-from skyneedle.lenses.classify.objects import Group, LeftOut, Tell
-from skyneedle.lenses.classify.outputs import Plan, Scaler, judge_all
+from skyneedle.lenses.classify.objects import Group, LeftOut, Tell, how_many
+from skyneedle.lenses.classify.outputs import Answers, Plan, Scaler, judge_all
 from skyneedle.lenses.classify.sources import Found, find
 from skyneedle.lenses.preprocess import BANDS
 
 TOP = 30  # objects on the sheet
 MOST = 300
 TOLD = 20  # left-out objects that are named on the terminal; the file names all
-COLUMNS = ("name", "file", "label", "score", "logit")
+COLUMNS = ("name", "file", "label", "score", "logit", "warning")
 SHEET, LEFT_OUT = "top.png", "left_out.csv"
 
 
@@ -59,8 +59,8 @@ def classify(
         tell: gets one sentence at a time about what is done and left out.
 
     Returns:
-        Scores: name, file, label (missing where unknown), score in [0, 1], and logit, the log odds of being a
-        lens.
+        Scores: name, file, label (missing where unknown), score in [0, 1], logit, the log odds of being a
+        lens, and warning: what is odd about the stamp, empty where nothing is.
 
     Raises:
         SkyneedleError: if nothing at all can be judged; nothing stays half-written.
@@ -97,25 +97,26 @@ def _tell_plan(plan: Plan, tell: Tell) -> None:
         f"recipe {scaling.recipe}; scale {chosen.scale})."
     )
     for group in plan.found.groups:
-        tell(f"{len(group)} objects, {group.kind}.")
+        tell(f"{how_many(len(group), 'object')}, {group.kind}.")
     if plan.found.n_others:
-        tell(f"{plan.found.n_others} files are neither FITS nor HDF5 and are not read.")
+        tell(f"{how_many(plan.found.n_others, 'file', 'are')} neither FITS nor HDF5 and not read.")
 
 
 def _carry_out(plan: Plan, top: int, attribution: bool, tell: Tell) -> pd.DataFrame:
     try:
-        logits, bad = judge_all(plan, tell)
-        bad = [*plan.found.refused, *bad]
+        answers = judge_all(plan, tell)
+        bad = [*plan.found.refused, *answers.bad]
         _tell_left_out(plan, bad, tell)
-        if np.isnan(logits).all():
+        if np.isnan(answers.logits).all():
             raise _nothing(bad)
-        table, places = _scores(plan.found, logits)
+        table, places = _scores(plan.found, answers)
+        warned = oddities.summary(list(answers.odd.values()))
         plan.out.mkdir(parents=True, exist_ok=True)
         if top:
             _sheet(plan, table[:top], places[:top], attribution)
         else:
             (plan.out / SHEET).unlink(missing_ok=True)  # of an earlier run into this folder
-        _write(plan, table, bad, [SHEET] if top else [], tell)
+        _write(plan, table, bad, [SHEET] if top else [], warned, tell)
     except SkyneedleError:  # the same command would end here again
         shutil.rmtree(plan.state)
         raise
@@ -126,14 +127,16 @@ def _carry_out(plan: Plan, top: int, attribution: bool, tell: Tell) -> pd.DataFr
 # --- scores
 
 
-def _scores(found: Found, logits: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+def _scores(found: Found, answers: Answers) -> tuple[pd.DataFrame, np.ndarray]:
     """Table of scores, best first, and the place of each row among all objects."""
+    logits = answers.logits
     columns = {
         "name": [name for group in found.groups for name in group.names],
         "file": [file for group in found.groups for file in group.files],
         "label": np.concatenate([group.labels for group in found.groups]),
         "score": metrics.probability(logits),
         "logit": logits,
+        "warning": [oddities.in_words(answers.odd.get(place, [])) for place in range(len(logits))],
     }
     table = pd.DataFrame(columns)[list(COLUMNS)]
     table["label"] = table["label"].where(table["label"].isin([0, 1])).astype("Int8")
@@ -158,7 +161,9 @@ def _nothing(bad: Sequence[LeftOut]) -> SkyneedleError:
     return kind(f"None of {len(bad)} objects and files can be classified; the first: {bad[0].reason}")
 
 
-def _write(plan: Plan, table: pd.DataFrame, bad: Sequence[LeftOut], written: list[str], tell: Tell) -> None:
+def _write(
+    plan: Plan, table: pd.DataFrame, bad: Sequence[LeftOut], written: list[str], warned: str, tell: Tell
+) -> None:
     """The scores come last: a table on disk means that all is there."""
     about = _about(plan, table, bad)
     if bad:
@@ -168,11 +173,14 @@ def _write(plan: Plan, table: pd.DataFrame, bad: Sequence[LeftOut], written: lis
     tables.write_json(about, plan.out / "classify.json")
     tables.write_parquet(table, plan.out / "scores.parquet", {"network": about["network"]})
     tables.write_csv(table, plan.out / "scores.csv")
-    tell(f"{len(table)} objects have a score, {len(bad)} were left out.")
+    tell(f"{how_many(len(table), 'object', 'have')} a score, {len(bad)} left out.")
+    if warned:
+        tell(warned)
     point = plan.trained.point
     if point:
         above = int((table["logit"] >= point.threshold).sum())
-        tell(f"{above} have a score of at least {point.probability:.4f} ({point.origin}).")
+        have = "has" if above == 1 else "have"
+        tell(f"{above} {have} a score of at least {point.probability:.4f} ({point.origin}).")
     names = ["scores.csv", "scores.parquet", "classify.json", *written, *([LEFT_OUT] if bad else [])]
     tell(f"Written into {plan.out}: {', '.join(names)}.")
 
@@ -185,6 +193,7 @@ def _about(plan: Plan, table: pd.DataFrame, bad: Sequence[LeftOut]) -> dict[str,
         "operating_point": point and {"threshold": point.threshold, "origin": point.origin},
         "objects": [{"kind": group.kind, "n": len(group)} for group in plan.found.groups],
         "n_scored": len(table),
+        "n_warned": int((table["warning"] != "").sum()),
         "n_left_out": len(bad),
         "n_other_files": plan.found.n_others,
         "device": plan.device,
@@ -214,7 +223,7 @@ def _sheet(plan: Plan, table: pd.DataFrame, places: np.ndarray, attribution: boo
         if attribution:
             if number not in scalers:
                 scalers[number] = Scaler(group, plan.trained.scaling)
-            shown = scalers[number](inside)
+            shown = scalers[number](inside).values
             chosen = plan.trained
             tile = tile._replace(attribution=attribute(chosen.network, chosen.scaling, shown, plan.device))
         tiles.append(tile)

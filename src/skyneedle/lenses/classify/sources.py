@@ -2,9 +2,10 @@
 
 - HDF5 (.h5, .hdf5, .hdf): arrays ``vis`` (n, 200, 200) and ``nisp`` (n, 3, 66, 66) in the order J, Y, H, as
   far as the network needs them; the data sets of this package are such files.
-- FITS (.fits, .fit) with VIS, Y, J or H as a word of its name: one band. Files whose paths differ in nothing
-  but this word are one object, as in the second Euclid challenge.
-- any other FITS: one object, its bands in extensions named VIS, Y, J, H, or a Euclid Q1 cutout.
+- FITS (.fits, .fit, also packed: .fits.gz) with VIS, Y, J or H as a word of its name: one band. Files whose
+  paths differ in nothing but this word are one object, as in the second Euclid challenge.
+- any other FITS: one object, its bands in extensions named VIS, Y, J, H, or a Euclid Q1 cutout; also where
+  such a word belongs to the name of the object (H-ATLAS).
 """
 
 import os

@@ -57,8 +57,8 @@ def _extensions(path: str | os.PathLike) -> dict[str, str]:
         found = [name for name in wanted if name in present]
         if not found:
             raise MissingBand(
-                f"{path}: no {band} image (extension {' or '.join(wanted)}) among {', '.join(present)}; "
-                "give a Euclid cutout with VIS, Y, J and H"
+                f"{path}: no {band} image (extension {' or '.join(wanted)}) among "
+                f"{fits_images.listed(present)}; give a Euclid cutout with VIS, Y, J and H"
             )
         names[band] = found[0]
     return names

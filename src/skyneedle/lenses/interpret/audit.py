@@ -17,6 +17,7 @@ from skyneedle.core.store import DataSet
 from skyneedle.lenses import preprocess, training
 from skyneedle.lenses.fetch.compounds import KNOWN
 from skyneedle.lenses.interpret import gradients, occlusion, scores
+from skyneedle.lenses.interpret.guided import guided_grad_cam
 from skyneedle.lenses.interpret.occlusion import Grid
 from skyneedle.lenses.networks import lens_logit
 from skyneedle.lenses.preprocess import Scaling, resize
@@ -57,7 +58,7 @@ def evidence(seen: Seen, image: torch.Tensor) -> dict[str, np.ndarray]:
     fill = occlusion.sky_fill(seen.scaling)
     masked = occlusion.occlude(network, image, seen.grid, fill, lens_logit)
     cam = gradients.on_image(gradients.grad_cam(network, image, recipe=seen.recipe), size, seen.recipe)
-    guided = gradients.guided_grad_cam(network, image, recipe=seen.recipe)
+    guided = guided_grad_cam(network, image, recipe=seen.recipe)
     found = {
         "occlusion": -seen.grid.to_pixels(masked)[0],
         "guided Grad-CAM": guided.product.clamp(min=0).sum(dim=1)[0],
@@ -149,7 +150,7 @@ def shown(seen: Seen, data: DataSet, rows: np.ndarray, panel: str) -> Iterator[d
     Yields:
         panel, id, name, label, kind, score (probability of being a lens), n, sky_sigma, vis, occlusion
         (change of the probability under each mask), kept (0 or 1: whether guided Grad-CAM shows a pixel),
-        product_low, product_high and cut (see ``gradients.GuidedCam``); images row by row.
+        product_low, product_high and cut (see ``guided.GuidedCam``); images row by row.
     """
     for row in map(int, rows):
         truth = data.table.iloc[row]
@@ -157,7 +158,7 @@ def shown(seen: Seen, data: DataSet, rows: np.ndarray, panel: str) -> Iterator[d
         fill = occlusion.sky_fill(seen.scaling)
         with torch.no_grad():
             score = occlusion.lens_probability(seen.network(image)).item()
-        guided = gradients.guided_grad_cam(seen.network, image, recipe=seen.recipe)
+        guided = guided_grad_cam(seen.network, image, recipe=seen.recipe)
         yield {
             "panel": panel,
             "id": int(truth["id"]),

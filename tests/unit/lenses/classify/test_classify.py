@@ -1,131 +1,38 @@
 """`skyneedle classify`: all kinds of files give the same scores; what is bad is named, the rest is scored."""
 
+import gzip
 import json
+import shutil
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import save_file
 
 from skyneedle import cli
-from skyneedle.core import inference, store
+from skyneedle.core import inference
 from skyneedle.core.errors import FolderBusy, UnknownNetwork
-from skyneedle.core.runtime import Job, exclusive
-from skyneedle.lenses import networks, training
-from skyneedle.lenses.classify import from_fits, outputs, search, sheet, trained
+from skyneedle.core.runtime import exclusive
+from skyneedle.lenses import training
+from skyneedle.lenses.classify import from_fits, outputs, sheet, trained
 from skyneedle.lenses.classify.attribution import attribute, method
 from skyneedle.lenses.fetch import compounds
 from skyneedle.lenses.networks import lens_logit
 from skyneedle.lenses.preprocess import Scaling
+from tests.unit.lenses.classify.made import (
+    BANDS,
+    SCALES,
+    N,
+    arrays,
+    classify,
+    predicted,
+    write_layout,
+    write_network,
+    write_plain,
+    write_set,
+)
 from tests.unit.lenses.fetch.fits_files import header, write, write_extensions
-
-BANDS = ("J", "Y", "H", "VIS")
-SCALES = {"VIS": 0.1, "J": 0.3, "Y": 0.3, "H": 0.3}
-N = 20  # more than a batch
-
-
-def images(n=N, seed=0):
-    """Sky noise of another strength in each band, and a galaxy off the middle."""
-    rng, found = np.random.default_rng(seed), {}
-    for k, (band, scale) in enumerate(SCALES.items()):
-        side = 200 if band == "VIS" else 66
-        y, x = (np.mgrid[:side, :side] - side / 2) * scale
-        galaxies = [np.exp(-np.hypot(x - i % 3, y + i % 4)) for i in range(n)]
-        found[band] = ((1 + k) * (rng.normal(size=(n, side, side)) + 30 * np.array(galaxies))).astype(
-            np.float32
-        )
-    return found
-
-
-def arrays(planes):
-    return {"vis": planes["VIS"], "nisp": np.stack([planes[band] for band in BANDS[:3]], axis=1)}
-
-
-def write_network(stem, seed=3, bands=BANDS, **card):
-    """A small network that has learned nothing, with its card as training writes it."""
-    options = {"bands": list(bands), "size": 16, "width": 2}
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = networks.build("resnet10", **options)
-    n = len(bands)
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    save_file(network.state_dict(), f"{stem}.safetensors")
-    scaling = {"sky_sigma": [1.0] * n, "mean": [0.1] * n, "std": [0.5] * n, "softening": 3.0}
-    entries = {
-        "name": "tiny",
-        "source": "resnet10",
-        "options": options,
-        "registry": "skyneedle.lenses.networks",
-        "normalisation": {"bands": list(bands), "size": 16, "recipe": "corrected"} | scaling,
-        "provenance": {"scale": "smoke"},
-    }
-    stem.with_name(f"{stem.name}.json").write_text(json.dumps(entries | card))
-    return stem
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    return write_network(tmp_path_factory.mktemp("weights") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def planes():
-    return images()
-
-
-def write_set(path, planes, **attributes):
-    """A data set of this package."""
-    n = len(planes["VIS"])
-    table = pd.DataFrame({"id": 100 + np.arange(n), "label": np.arange(n) % 2})
-    store.write(path, arrays(planes), table, attributes)
-
-
-def write_plain(path, planes):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with h5py.File(path, "w") as file:
-        for name, array in arrays(planes).items():
-            file[name] = array
-
-
-def write_layout(folder, layout, planes):
-    """All objects in one kind of file; returns the name of object number i."""
-    n = len(planes["VIS"])
-    if layout == "set":
-        write_set(folder / "000.h5", planes)
-        return [f"000:{100 + i}" for i in range(n)]
-    if layout == "plain":
-        write_plain(folder / "many.hdf5", planes)
-        return [f"many:{i}" for i in range(n)]
-    if layout == "extensions":
-        for i in range(n):
-            made = [("PSF", np.eye(5, dtype=np.float32), None)] + [
-                (band, planes[band][i], header(SCALES[band])) for band in ("VIS", "H", "Y", "J")
-            ]
-            write_extensions(folder / f"object{i:02d}.fits", made)
-        return [f"object{i:02d}" for i in range(n)]
-    for i in range(n):
-        for band in BANDS:
-            if layout == "challenge":
-                path = folder / "Public" / f"EUC_{band}" / f"imageEUC_{band}-{200000 + i}.fits"
-            else:
-                path = folder / f"object{i:02d}_{band if band == 'VIS' else f'nir_{band}'.lower()}.fit"
-            write(path, planes[band][i], SCALES[band])
-    if layout == "challenge":
-        return [f"Public/EUC/imageEUC-{200000 + i}" for i in range(n)]
-    return [f"object{i:02d}" for i in range(n)]
-
-
-def classify(paths, weights, out, **options):
-    paths = paths if isinstance(paths, list) else [paths]
-    return search.classify(paths, network=weights, out=out, **{"top": 0, "tell": lambda _: None} | options)
-
-
-def predicted(weights, folder, out):
-    training.predict(weights, sorted(folder.glob("*.h5")), out, job=Job(0, 1, "cpu"))
-    return pd.read_parquet(out)["logit"].to_numpy()
-
 
 # --- kinds of files
 
@@ -141,7 +48,7 @@ def test_every_kind_of_file_gives_the_scores_of_a_data_set(layout, planes, weigh
     logits = found.set_index("name").loc[names, "logit"].to_numpy()
     np.testing.assert_allclose(logits, expected, atol=1e-6)
     np.testing.assert_allclose(found["score"], 1 / (1 + np.exp(-found["logit"])))
-    on_disk = pd.read_csv(tmp_path / "out" / "scores.csv")
+    on_disk = pd.read_csv(tmp_path / "out" / "scores.csv", keep_default_na=False)
     pd.testing.assert_frame_equal(on_disk.drop(columns="label"), found.drop(columns="label"))
     parquet = pd.read_parquet(tmp_path / "out" / "scores.parquet")
     pd.testing.assert_frame_equal(parquet, found)
@@ -204,6 +111,45 @@ def test_bands_and_objects_by_file_name(path, band, name):
     assert from_fits.band_of(path.rsplit("/", 1)[-1]) == band
     if band:
         assert from_fits.without_band(path, band) == name
+
+
+@pytest.mark.parametrize("layout", ["extensions", "bands"])
+def test_packed_files_give_the_same_scores(layout, planes, weights, tmp_path):
+    some = {band: plane[:3] for band, plane in planes.items()}
+    names = write_layout(tmp_path / "plain", layout, some)
+    (tmp_path / "packed").mkdir()
+    for i, path in enumerate(sorted((tmp_path / "plain").iterdir())):
+        with gzip.open(tmp_path / "packed" / f"{path.name}{'.GZ' if i == 0 else '.gz'}", "wb") as file:
+            file.write(path.read_bytes())
+    found = classify(tmp_path / "packed", weights, tmp_path / "a").set_index("name")["logit"]
+    expected = classify(tmp_path / "plain", weights, tmp_path / "b").set_index("name")["logit"]
+    assert sorted(found.index) == sorted(names)
+    assert found[names].tolist() == pytest.approx(expected[names].tolist(), abs=1e-6)
+
+
+def test_a_band_in_the_name_of_an_object_with_all_bands_is_none(planes, weights, tmp_path):
+    """Two of these names differ in nothing but a word that is a band; one object has a file a band."""
+    names = ["H-ATLAS_J0903", "H_ATLAS_J0903", "Y-ATLAS_J0903", "SDSS_J1148", "VIS/H"]
+    folder = tmp_path / "stamps"
+    for i, name in enumerate(names):
+        made = [(band, planes[band][i], header(SCALES[band])) for band in ("VIS", "H", "Y", "J")]
+        write_extensions(folder / f"{name}.fits", made)
+    for band in BANDS:
+        write(folder / f"H-ATLAS_J1000_{band}.fits", planes[band][5], SCALES[band])
+    expected = {band: plane[:6] for band, plane in planes.items()}
+    write_layout(tmp_path / "plain", "extensions", expected)
+    found = classify(folder, weights, tmp_path / "a").set_index("name")["logit"]
+    assert set(found.index) == {*names, "H-ATLAS_J1000"}
+    # The object with a file a band is a group of its own, with the sky of one.
+    logits = classify(tmp_path / "plain", weights, tmp_path / "b").sort_values("name")["logit"].tolist()
+    assert found[names].tolist() == pytest.approx(logits[:5], abs=0.05)
+    alone = classify(folder / "H-ATLAS_J0903.fits", weights, tmp_path / "c")
+    assert alone["name"].tolist() == ["H-ATLAS_J0903"]
+
+
+def test_a_cutout_with_a_band_in_its_name_is_read(real_lenses, weights, tmp_path):
+    shutil.copy(real_lenses / "euclid_q1" / "sample_group" / "group.fits", tmp_path / "group_H.fits")
+    assert classify(tmp_path / "group_H.fits", weights, tmp_path / "out")["name"].tolist() == ["group_H"]
 
 
 # --- real files
@@ -286,6 +232,18 @@ def put(folder, kind, planes):
     elif kind == "link":
         path.unlink()
         path.symlink_to(folder / "nowhere.fits")
+    elif kind.startswith("packed"):
+        # Of noise, which does not shrink: half the bytes are less than half the image.
+        content = gzip.compress(b"a note" if kind == "packed note" else path.read_bytes())
+        packed = path.with_name("bad_H.fits.gz")
+        path.unlink()
+        if kind == "packed, truncated":
+            content = content[: len(content) // 2]
+        elif kind == "packed, head alone":
+            content = content[:20]
+        elif kind == "packed, damaged":
+            content = content[:10] + b"\xff" * 90 + content[100:]
+        packed.write_bytes(content)
     elif kind == "wrong name":
         write_extensions(path, [("NIR_Y_FLUX", planes["VIS"], None)])
 
@@ -346,6 +304,10 @@ BAD = {
     "cube": ("NotAStamp", ("bad_H.fits", "no image with two axes")),
     "link": ("NotAStamp", ("bad_H.fits", "cannot be read", "No such file")),
     "wrong name": ("NotAStamp", ("bad_H.fits", "says H", "NIR_Y_FLUX")),
+    "packed, truncated": ("TruncatedFile", ("bad_H.fits.gz", "ends early or is damaged")),
+    "packed, head alone": ("TruncatedFile", ("bad_H.fits.gz", "ends early or is damaged")),
+    "packed, damaged": ("TruncatedFile", ("bad_H.fits.gz", "ends early or is damaged")),
+    "packed note": ("NotAStamp", ("bad_H.fits.gz", "no FITS file", "b'a note'")),
     "HDF5 one NaN": ("StampHasNaN", ("bad.h5, 1 [H]", "1 pixels")),
     "HDF5 size": ("WrongStampSize", ("bad.h5", "(2, 100, 100)", "(n, 200, 200)")),
     "HDF5 bands": ("WrongStampSize", ("bad.h5", "(2, 2, 66, 66)", "J, Y, H")),
@@ -459,6 +421,37 @@ def test_two_files_of_one_band_and_object(planes, weights, tmp_path):
     assert "object00_Y.fit is its Y image already" in bad["reason"].iloc[0]
 
 
+def test_one_object_is_told_as_one(planes, weights, tmp_path):
+    one = {band: plane[:1] for band, plane in planes.items()}
+    write_plain(tmp_path / "stamps" / "one.h5", one)
+    (tmp_path / "stamps" / "note.txt").write_text("a note")
+    told = []
+    classify(tmp_path / "stamps", weights, tmp_path / "out", tell=told.append)
+    assert told[1:3] == ["1 object, HDF5.", "1 file is neither FITS nor HDF5 and not read."]
+    assert told[3].startswith("1 object took ")
+    assert told[4] == "1 object has a score, 0 left out."
+    write_plain(tmp_path / "stamps" / "two.h5", one)
+    classify(tmp_path / "stamps", weights, tmp_path / "out", tell=told.append)
+    assert "2 objects have a score, 0 left out." in told
+
+
+def test_no_rate_is_told_where_nothing_was_scored(planes, weights, tmp_path, capsys):
+    one = {band: plane[:1].copy() for band, plane in planes.items()}
+    one["VIS"][0, 5, 5] = np.nan
+    write_plain(tmp_path / "one.h5", one)
+    words = ["--network", str(weights), "--out", str(tmp_path / "out")]
+    assert cli.main(["classify", str(tmp_path / "one.h5"), *words]) == 2
+    assert "a second" not in capsys.readouterr().out
+
+
+def test_extensions_without_a_name_are_told_as_such(planes, weights, tmp_path, capsys):
+    made = [("", planes["VIS"][0], None), ("MASK", planes["VIS"][0], None)]
+    write_extensions(tmp_path / "object.fits", made)
+    words = ["--network", str(weights), "--out", str(tmp_path / "out")]
+    assert cli.main(["classify", str(tmp_path / "object.fits"), *words]) == 2
+    assert "its 3 extensions (PRIMARY, one without a name, MASK)" in capsys.readouterr().err
+
+
 # --- killed and again
 
 
@@ -483,9 +476,10 @@ def killed_run(paths, weights, out, n_batches):
 
 @pytest.fixture
 def some_bad(planes, tmp_path):
-    """Three batches, of which the first and the second have a bad stamp."""
+    """Three batches: the first and the second have a bad stamp, the first and the third sky in one."""
     many = {band: np.concatenate([plane, plane]) for band, plane in planes.items()}
     many["VIS"][[5, 20], 1, 1] = np.nan
+    many["VIS"][[7, 35]] += 1e5
     write_plain(tmp_path / "stamps" / "many.h5", many)
     return tmp_path / "stamps"
 
@@ -496,6 +490,8 @@ def test_a_killed_run_goes_on(some_bad, weights, tmp_path, torn, monkeypatch):
     killed_run([some_bad], weights, tmp_path / "killed", 2)
     state = tmp_path / "killed" / ".classify"
     assert not (tmp_path / "killed" / "scores.csv").exists()
+    with open(state / "odd.jsonl", "ab") as lines:
+        lines.write(b'[33, ["VIS", "sky", 99.0]]\n[34, ["V' if torn else b"")
     with open(state / "logits.f64", "ab") as file, open(state / "left_out.jsonl", "ab") as lines:
         file.write(torn)  # a batch that was being written
         lines.write(b'[33, "many:33", "f", "StampHasNaN", "of it"]\n[34, "ma' if torn else b"")
@@ -510,6 +506,8 @@ def test_a_killed_run_goes_on(some_bad, weights, tmp_path, torn, monkeypatch):
     assert not state.exists()
     bad = pd.read_csv(tmp_path / "killed" / "left_out.csv")
     assert bad["name"].tolist() == ["many:5", "many:20"]
+    scores = pd.read_csv(tmp_path / "killed" / "scores.csv", keep_default_na=False)
+    assert sorted(scores["name"][scores["warning"] != ""]) == ["many:35", "many:7"]
 
 
 def test_answers_of_other_weights_or_files_are_not_gone_on_with(some_bad, weights, tmp_path):

@@ -57,3 +57,13 @@ class LogOdds(nn.Module):
         """Log odds (batch, 1)."""
         logits = self.network(x)
         return logits[:, 1:] - logits[:, :1]
+
+
+def close(ours, theirs):
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def odds():
+    """A small network as captum wants it, and the network itself."""
+    made = network()
+    return LogOdds(made).eval(), made.train()

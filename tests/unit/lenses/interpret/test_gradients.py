@@ -9,22 +9,13 @@ from torch.nn import functional
 
 from skyneedle.core.errors import BadSetting
 from skyneedle.lenses import networks
-from skyneedle.lenses.interpret import gradients
+from skyneedle.lenses.interpret import gradients, guided
 from skyneedle.lenses.interpret.gradients import Cam
 from skyneedle.lenses.networks import lens_logit
 from tests.unit.lenses.interpret import small
+from tests.unit.lenses.interpret.small import close, odds
 
 BASELINE = [0.2, -0.4]
-
-
-def close(ours, theirs):
-    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-6)
-
-
-def odds():
-    """A small network as captum wants it, and the network itself."""
-    network = small.network()
-    return small.LogOdds(network).eval(), network.train()
 
 
 def test_gradient_is_captums_saliency():
@@ -51,55 +42,6 @@ def test_integrated_gradients_add_up_to_the_change_of_the_log_odds():
     torch.testing.assert_close(found.sum(dim=(1, 2, 3)), change, rtol=0.01, atol=0.01)
 
 
-def test_guided_gradient_is_captums_for_modules():
-    theirs, network = odds()
-    expected = captum.attr.GuidedBackprop(theirs.eval()).attribute(small.images(), target=0)
-    close(gradients.guided_gradient(network, small.images()), expected)
-    assert not torch.allclose(expected, gradients.gradient(network, small.images()))
-
-
-def test_guided_gradient_reaches_relus_that_are_functions_in_place_or_used_twice():
-    """Where hooks silently give the plain gradient, or fail."""
-    modules = small.network()
-    expected = gradients.guided_gradient(modules, small.images())
-    close(gradients.guided_gradient(small.Functional(modules), small.images()), expected)
-    shared = nn.ReLU(inplace=True)
-    for part in (modules.layer, modules.fc_layer):
-        for i, module in enumerate(part):
-            if isinstance(module, nn.ReLU):
-                part[i] = shared
-    close(gradients.guided_gradient(modules, small.images()), expected)
-
-
-def test_guided_gradient_of_the_published_recipe_leaves_the_dense_relu_alone():
-    network, images = small.network(), small.images()
-    faithful = gradients.guided_gradient(network, images, recipe="faithful")
-    assert not torch.allclose(faithful, gradients.guided_gradient(network, images))
-    # The same by hand: the plain gradient at the maps, then guided through the convolutions.
-    network.eval()
-    with torch.no_grad():
-        maps = network.layer(images)
-    at_maps = gradients.gradient(nn.Sequential(nn.Flatten(1), network.fc_layer), maps)
-    by_hand = gradients.guided_gradient(
-        network.layer, images, lambda output: (output * at_maps).sum(dim=(1, 2, 3))
-    )
-    close(faithful, by_hand)
-
-
-def test_guided_gradient_refuses_a_network_without_relu_and_relu_on_tensors_in_place():
-    with pytest.raises(BadSetting, match="no ReLU"):
-        gradients.guided_gradient(nn.Sequential(nn.Flatten(), nn.Linear(1800, 2)), small.images())
-
-    class InPlace(nn.Module):
-        def forward(self, x):
-            y = x.flatten(1)[:, :2] * 1.0
-            y.relu_()
-            return y
-
-    with pytest.raises(BadSetting, match="relu_"):
-        gradients.guided_gradient(InPlace(), small.images())
-
-
 def test_grad_cam_is_captums():
     theirs, network = odds()
     layer = gradients.last_maps(network)
@@ -109,21 +51,6 @@ def test_grad_cam_is_captums():
     found = gradients.grad_cam(network, small.images())
     close(found.values, expected.detach())
     assert found.values.max() > 0
-
-
-def test_guided_grad_cam_is_captums_but_for_unit_and_place():
-    theirs, network = odds()
-    layer, images = gradients.last_maps(network), small.images()
-    expected = captum.attr.GuidedGradCam(theirs.eval(), layer).attribute(
-        images, target=0, interpolate_mode="bilinear"
-    )
-    cam = gradients.grad_cam(network, images)
-    stretched = gradients.on_image(cam, small.SIZE, "faithful")
-    guided = gradients.guided_gradient(network, images)
-    close(guided * stretched[:, None], expected)
-    found = gradients.guided_grad_cam(network, images)
-    placed = gradients.on_image(cam, small.SIZE)
-    close(found.product, guided * (placed / placed.amax(dim=(1, 2), keepdim=True))[:, None])
 
 
 @pytest.mark.parametrize(("name", "place"), [("ou200", 20), ("ou66", 27), ("resnet10", None)])
@@ -173,29 +100,6 @@ def test_maps_peak_where_their_cells_are_and_vanish_beyond_them():
     assert torch.equal(unknown, stretched)
 
 
-def test_guided_grad_cam_shows_what_exceeds_a_share_of_the_largest_value():
-    network, images = small.network(), small.images()
-    found = gradients.guided_grad_cam(network, images)
-    for product, shown, cut in zip(*found, strict=True):
-        assert cut == pytest.approx(0.05 * product.max().item())
-        assert torch.equal(shown, (product >= cut).any(dim=0))
-        assert 0 < shown.sum() < shown.numel()
-
-
-def test_the_published_cut_is_on_a_stretched_copy_where_zero_is_not_0():
-    network, images = small.network(), small.images()
-    found = gradients.guided_grad_cam(network, images, recipe="faithful")
-    product = found.product
-    low, high = product.amin(dim=(1, 2, 3)), product.amax(dim=(1, 2, 3))
-    for one, shown, least, most in zip(product, found.shown, low, high, strict=True):
-        assert torch.equal(shown, ((one - least) / (most - least) >= 0.05).any(dim=0))
-        assert least < 0
-    # Pixels with nothing at all are shown, since the least value is far below zero.
-    nothing = (product == 0).all(dim=1)
-    assert nothing.any()
-    assert found.shown[nothing].all()
-
-
 def test_the_published_map_starts_at_one():
     network, images = small.network(), small.images()
     network.eval()
@@ -205,45 +109,11 @@ def test_the_published_map_starts_at_one():
     assert published.min() > own.min()
 
 
-def lanczos(n, size):
-    """Weights of n cells for each of more pixels, after Lanczos with three lobes; (size, n)."""
-    places = (np.arange(size) + 0.5) * n / size - 0.5
-    away = places[:, None] - np.arange(n)
-    weights = np.sinc(away) * np.sinc(away / 3) * (np.abs(away) < 3)
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
-def test_the_published_map_is_an_enlarged_picture_of_eight_bits():
-    network, images = small.network().eval(), small.images(1)
-    cam = gradients.grad_cam(network, images, objective=gradients.published_objective, recipe="faithful")
-    values = cam.values[0].numpy().astype(float)
-    picture = np.floor((values - values.min()) / np.ptp(values) * 255)
-    weights = lanczos(len(values), small.SIZE)
-    across = np.clip(np.round(picture @ weights.T), 0, 255)  # each of the two steps ends with 8 bits
-    expected = np.clip(weights @ across, 0, 255) / 255
-    product = gradients.guided_grad_cam(network, images, recipe="faithful").product
-    guided = gradients.guided_gradient(network, images, gradients.published_objective, "faithful")
-    seen = guided[0].abs() > 1e-4
-    found = (product[0][seen] / guided[0][seen]).numpy()
-    by_hand = np.broadcast_to(expected, guided[0].shape)[seen.numpy()]
-    np.testing.assert_allclose(found, by_hand, atol=2 / 255)
-    assert np.ptp(found) > 0.5
-
-
-def test_an_image_that_nothing_speaks_for_shows_nothing():
-    network = small.network()
-    with torch.no_grad():
-        network.fc_layer[2].weight.zero_()
-    found = gradients.guided_grad_cam(network, small.images())
-    assert not found.shown.any()
-    assert torch.isfinite(found.product).all()
-
-
 @pytest.mark.parametrize("recipe", ["corrected", "faithful"])
 def test_nothing_is_left_behind(recipe):
     """No hook, no changed mode, no gradient of weights, even after an error."""
     network = small.network().train()
-    gradients.guided_grad_cam(network, small.images(), recipe=recipe)
+    guided.guided_grad_cam(network, small.images(), recipe=recipe)
     gradients.integrated_gradients(network, small.images(), BASELINE, steps=2)
     with pytest.raises(RuntimeError):
         gradients.grad_cam(network, small.images(), objective=lambda logits: logits.detach()[:, 0])
@@ -255,12 +125,6 @@ def test_nothing_is_left_behind(recipe):
     x = torch.tensor([-1.0], requires_grad=True)
     functional.relu(x).backward()  # an ordinary ReLU again
     assert x.grad == 0
-
-
-def test_answers_do_not_depend_on_dropout():
-    network = small.network().train()
-    first, second = (gradients.guided_grad_cam(network, small.images()).product for _ in range(2))
-    assert torch.equal(first, second)
 
 
 @pytest.mark.parametrize(("baseline", "steps"), [([0.0], 4), ([0.0, 0.0], 0)])
@@ -281,7 +145,7 @@ def test_resnet_works_with_every_method():
         network.fc_layer[1].weight.copy_(torch.tensor([[-1.0], [1.0]]).expand(2, 128))
     for found in (
         gradients.gradient(network, images),
-        gradients.guided_grad_cam(network, images).product,
+        guided.guided_grad_cam(network, images).product,
         gradients.integrated_gradients(network, images, np.zeros(4), steps=2),
     ):
         assert found.shape == images.shape
