@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from skyneedle.lenses import networks
-from skyneedle.lenses.interpret import gradients
+from skyneedle.lenses.interpret import gradients, guided
 from tests.unit.lenses.interpret import small
 
 
@@ -14,7 +14,7 @@ def test_gradients_are_captums(name):
     torch.manual_seed(3)
     network = networks.build(name)
     image = torch.randn(1, len(network.bands), network.size, network.size)
-    theirs, layer = small.LogOdds(network).eval(), gradients.last_maps(network)
+    theirs, layer = small.LogOdds(network).eval(), guided.last_maps(network)
 
     def close(ours, expected):
         scale = expected.abs().max()
@@ -25,6 +25,6 @@ def test_gradients_are_captums(name):
     expected = captum.attr.IntegratedGradients(theirs).attribute(image, baseline, target=0, n_steps=3)
     close(gradients.integrated_gradients(network, image, empty.tolist(), steps=3), expected)
     expected = captum.attr.GuidedBackprop(theirs).attribute(image, target=0)
-    close(gradients.guided_gradient(network, image), expected)
+    close(guided.guided_gradient(network, image), expected)
     expected = captum.attr.LayerGradCam(theirs, layer).attribute(image, target=0, relu_attributions=True)
-    close(gradients.grad_cam(network, image).values, expected[:, 0])
+    close(guided.grad_cam(network, image).values, expected[:, 0])
