@@ -27,7 +27,7 @@ ENDS = ("", "_low", "_high")
 LONGEST = 50  # letters of a reason in a panel
 TILE_COLUMNS = [
     *("panel", "network", "row", "column", "element", "id", "name", "label", "score"),
-    *("low", "high", "n_masks", "share_kept", "cut", "note"),
+    *("low", "high", "note"),
 ]
 SET_WORDS = {
     "lens": "lenses",
@@ -73,10 +73,15 @@ class Tiles:
         counts = self.table[self.table["panel"].isin(panels)].groupby(["panel", "network"]).size()
         return min(max(counts.max() if len(counts) else 0, FEWEST_COLUMNS), MOST_COLUMNS)
 
+    def why_not(self, network: str) -> str:
+        """Why a network has no tiles; empty if it has."""
+        there = network in set(self.table["network"])
+        return "" if there else f"{network} is not among the networks to interpret"
+
     def known(self, network: str) -> list[Any]:
         """The known compound lenses in the paper's order: tiles, or the reason why there is none."""
         there = {row.name: row for row in self.of("known", network)}
-        default = "its images were not fetched" if network in set(self.table["network"]) else ""
+        default = self.why_not(network) or "its images were not fetched"
         return [
             there.get(name, Missing(name, self.missing.get(name) or default)) for name in self.known_names
         ]
@@ -156,9 +161,7 @@ def _row_of_tiles(
 
 
 def _reason(tiles: Tiles, network: str, rows: Sequence[Any]) -> str:
-    if network not in set(tiles.table["network"]):
-        return f"{network} is not among the networks to interpret"
-    return f"{len(rows)} such images were asked for"
+    return tiles.why_not(network) or f"{len(rows)} such images were asked for"
 
 
 # --- figures of the paper
@@ -181,7 +184,12 @@ def _occlusion_figure(
             row = _row_of_tiles(grid[line], rows, _occlusion_tile, _reason(tiles, network, rows))
             grid[line, 0].set_ylabel(network, fontsize=7)
             drawn += [{"panel": panel, "network": network, "row": line} | tile for tile in row]
-    return plotting.save(figure, stem, pd.DataFrame(drawn).reindex(columns=TILE_COLUMNS), provenance)
+    return plotting.save(figure, stem, _table(drawn, "n_masks"), provenance)
+
+
+def _table(drawn: Sequence[Mapping[str, Any]], *more: str) -> pd.DataFrame:
+    """What is drawn, with the columns of all such figures and these."""
+    return pd.DataFrame(drawn).reindex(columns=[*TILE_COLUMNS, *more])
 
 
 @plotting.style()
@@ -251,7 +259,7 @@ def fig17(
         for line, tile in enumerate((_image_tile, _kept_tile)):
             row = _row_of_tiles(grid[line], rows, tile, _reason(read, GUIDED_NETWORK, rows))
             drawn += [{"panel": panel, "network": GUIDED_NETWORK, "row": line} | one for one in row]
-    return plotting.save(figure, stem, pd.DataFrame(drawn).reindex(columns=TILE_COLUMNS), provenance)
+    return plotting.save(figure, stem, _table(drawn, "share_kept", "cut"), provenance)
 
 
 # --- ours

@@ -121,6 +121,7 @@ def test_networks_that_were_not_interpreted_and_sets_without_known_lenses_say_so
         table, words = drawn(name, {"tiles": only}, tmp_path)
         assert not (table["element"].isin(["occlusion", "kept"])).any()
         assert "is not among the networks to interpret" in words
+        assert table["note"].str.endswith("is not among the networks to interpret").all()
     ours = [write_tiles(tmp_path / "ou200.parquet", "ou200", 1, known=())]
     table, words = drawn("fig13_occlusion_known", {"tiles": ours}, tmp_path)
     assert (table["element"] == "missing").all()
