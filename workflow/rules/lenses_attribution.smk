@@ -79,7 +79,6 @@ LENSES_DRAWN |= {
     "fig17_guided_grad_cam": ATTRIBUTION_TILES,
     "extra_attribution_scores": {
         "table": "<results>/tables/wilde2022/extra_attribution.csv",
-        "judged": rules.attribution_scores_lenses.input.maps,
     },
 }
 

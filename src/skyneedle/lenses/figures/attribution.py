@@ -23,10 +23,11 @@ SIGNED = LinearSegmentedColormap.from_list(
 )
 INKED = 0.55  # of the light that the brightest pixels of the image under a map take away
 HIDDEN = (0.88, 0.88, 0.80)  # of pixels that guided Grad-CAM does not show
+ENDS = ("", "_low", "_high")
 LONGEST = 50  # letters of a reason in a panel
 TILE_COLUMNS = [
     *("panel", "network", "row", "column", "element", "id", "name", "label", "score"),
-    *("low", "high", "n_masks", "share_kept", "cut", "note"),
+    *("low", "high", "note"),
 ]
 SET_WORDS = {
     "lens": "lenses",
@@ -72,10 +73,15 @@ class Tiles:
         counts = self.table[self.table["panel"].isin(panels)].groupby(["panel", "network"]).size()
         return min(max(counts.max() if len(counts) else 0, FEWEST_COLUMNS), MOST_COLUMNS)
 
+    def why_not(self, network: str) -> str:
+        """Why a network has no tiles; empty if it has."""
+        there = network in set(self.table["network"])
+        return "" if there else f"{network} is not among the networks to interpret"
+
     def known(self, network: str) -> list[Any]:
         """The known compound lenses in the paper's order: tiles, or the reason why there is none."""
         there = {row.name: row for row in self.of("known", network)}
-        default = "its images were not fetched" if network in set(self.table["network"]) else ""
+        default = self.why_not(network) or "its images were not fetched"
         return [
             there.get(name, Missing(name, self.missing.get(name) or default)) for name in self.known_names
         ]
@@ -155,9 +161,7 @@ def _row_of_tiles(
 
 
 def _reason(tiles: Tiles, network: str, rows: Sequence[Any]) -> str:
-    if network not in set(tiles.table["network"]):
-        return f"{network} is not among the networks to interpret"
-    return f"{len(rows)} such images were asked for"
+    return tiles.why_not(network) or f"{len(rows)} such images were asked for"
 
 
 # --- figures of the paper
@@ -180,7 +184,12 @@ def _occlusion_figure(
             row = _row_of_tiles(grid[line], rows, _occlusion_tile, _reason(tiles, network, rows))
             grid[line, 0].set_ylabel(network, fontsize=7)
             drawn += [{"panel": panel, "network": network, "row": line} | tile for tile in row]
-    return plotting.save(figure, stem, pd.DataFrame(drawn).reindex(columns=TILE_COLUMNS), provenance)
+    return plotting.save(figure, stem, _table(drawn, "n_masks"), provenance)
+
+
+def _table(drawn: Sequence[Mapping[str, Any]], *more: str) -> pd.DataFrame:
+    """What is drawn, with the columns of all such figures and these."""
+    return pd.DataFrame(drawn).reindex(columns=[*TILE_COLUMNS, *more])
 
 
 @plotting.style()
@@ -250,7 +259,7 @@ def fig17(
         for line, tile in enumerate((_image_tile, _kept_tile)):
             row = _row_of_tiles(grid[line], rows, tile, _reason(read, GUIDED_NETWORK, rows))
             drawn += [{"panel": panel, "network": GUIDED_NETWORK, "row": line} | one for one in row]
-    return plotting.save(figure, stem, pd.DataFrame(drawn).reindex(columns=TILE_COLUMNS), provenance)
+    return plotting.save(figure, stem, _table(drawn, "share_kept", "cut"), provenance)
 
 
 # --- ours
@@ -258,13 +267,12 @@ def fig17(
 
 @plotting.style()
 def extra_scores(
-    table: plotting.Table, judged: Any, stem: str | Path, provenance: Mapping[str, Any] | None = None
+    table: plotting.Table, stem: str | Path, provenance: Mapping[str, Any] | None = None
 ) -> list[Path]:
     """Hit rate and intersection over union of each method, beside references and random weights.
 
     Args:
         table: see ``interpret.scores.summarise``.
-        judged: of single maps, one table a network, for the random weights.
         stem: of the files to write.
         provenance: for their metadata.
 
@@ -272,20 +280,20 @@ def extra_scores(
         The paths written.
     """
     summary = plotting.read(table)
-    random = plotting.read(judged).query("weights == 'random'")
-    means_of_random = random.groupby(["network", "method"])[["hit", "iou"]].mean()
     networks = [name for name in summary["network"].unique() if name != "no network"]
     references = summary[summary["network"] == "no network"]
     figure = plotting.new(plotting.PAGE_IN, 0.6 + 1.25 * len(networks))
     grid, drawn = figure.subplots(len(networks), 2, squeeze=False, sharex="col"), []
-    measures = {"hit_rate": ("hit", "hit rate"), "iou": ("iou", "intersection over union")}
+    measures = {"hit_rate": "hit rate", "iou": "intersection over union"}
     for line, network in enumerate(networks):
         rows = summary[summary["network"] == network]
-        for axes, (measure, (column, words)) in zip(grid[line], measures.items(), strict=True):
-            drawn += _score_panel(axes, rows, means_of_random.loc[network, column], references, measure)
+        for axes, (measure, words) in zip(grid[line], measures.items(), strict=True):
+            drawn += _score_panel(axes, rows, references, measure)
             if line == len(networks) - 1:
                 axes.set_xlabel(words)
-            axes.set_xlim(-0.02, 1.04 * max(summary[f"{measure}_high"].max(), means_of_random[column].max()))
+            axes.set_xlim(
+                -0.02, 1.04 * summary[[f"{measure}_high", f"{measure}_of_random_weights_high"]].max(None)
+            )
         grid[line, 0].set_ylabel(network)
         grid[line, 1].set_yticklabels([])
     handles = dict(zip(*reversed(grid[0, 0].get_legend_handles_labels()), strict=True))
@@ -295,16 +303,16 @@ def extra_scores(
 
 
 def _score_panel(
-    axes: Axes, rows: pd.DataFrame, random: pd.Series, references: pd.DataFrame, measure: str
+    axes: Axes, rows: pd.DataFrame, references: pd.DataFrame, measure: str
 ) -> list[dict[str, Any]]:
-    place = np.arange(len(rows))[::-1]
-    ends = [rows[f"{measure}{end}"] for end in ("", "_low", "_high")]
-    plotting.error_bars(
-        axes, place, *ends, horizontal=True, fmt="o", color=plotting.PALETTE[0], label="trained network"
-    )
-    of_random = random.reindex(rows["method"]).to_numpy()
-    look: Any = {"marker": "s", "color": plotting.PALETTE[3], "markerfacecolor": "none", "linestyle": "none"}
-    axes.plot(of_random, place, label="random weights", **look)
+    place, names = np.arange(len(rows))[::-1], (measure, f"{measure}_of_random_weights")
+    looks: dict[str, tuple[float, dict[str, Any]]] = {
+        "trained network": (0.13, {"fmt": "o", "color": plotting.PALETTE[0]}),
+        "random weights": (-0.13, {"fmt": "s", "color": plotting.PALETTE[3], "markerfacecolor": "none"}),
+    }
+    for (words, (shift, look)), name in zip(looks.items(), names, strict=True):
+        ends = [rows[f"{name}{end}"] for end in ENDS]
+        plotting.error_bars(axes, place + shift, *ends, horizontal=True, label=words, **look)
     for index, reference in enumerate(references.itertuples()):
         value = getattr(reference, measure)
         style: Any = {"color": plotting.INK, "linestyle": plotting.LINES[index], "linewidth": 0.9}
@@ -313,9 +321,8 @@ def _score_panel(
             low, high = getattr(reference, f"{measure}_low"), getattr(reference, f"{measure}_high")
             axes.axvspan(low, high, color=plotting.PALE, alpha=0.3, linewidth=0)
     axes.set(yticks=place, yticklabels=rows["method"], ylim=(-0.6, len(rows) - 0.4))
-    drawn = pd.concat([rows, references])[["network", "method", "n"]].assign(measure=measure)
     both = pd.concat([rows, references])
-    for end in ("", "_low", "_high"):
-        drawn[f"value{end}"] = both[f"{measure}{end}"]
-    drawn["random_weights"] = [*of_random, *[np.nan] * len(references)]
+    drawn = both[["network", "method", "n"]].assign(measure=measure)
+    for words, name in zip(("value", "random_weights"), names, strict=True):
+        drawn = drawn.assign(**{f"{words}{end}": both[f"{name}{end}"] for end in ENDS})
     return drawn.to_dict("records")

@@ -235,7 +235,8 @@ def extra_compound_recipes(
         grid[line, 0].set_ylabel(name.replace(" ", "\n"), fontsize=7)
     truth = plotting.read(table)
     drawn += _colour_panels(below.subplots(1, 2), truth)
-    columns = ["element", *TILE_COLUMNS, "theta_e", "lens_colour", "source_colour"]
+    columns = ["element", *(name for name in TILE_COLUMNS if name != "score")]  # no network was asked
+    columns += ["theta_e", "lens_colour", "source_colour"]
     return plotting.save(figure, stem, pd.DataFrame(drawn).reindex(columns=columns), provenance)
 
 

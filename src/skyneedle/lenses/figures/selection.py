@@ -90,7 +90,10 @@ def extra_completeness(
         drawn.append(one)
         _map(axes, one, x, y)
     grid[1, 0].set_title(f"{label(shown[0])}: share found in each cell", loc="left")
-    return plotting.save(figure, stem, pd.concat(drawn, ignore_index=True), provenance)
+    shown_cells = pd.concat(drawn, ignore_index=True)
+    blank = shown_cells["recall"].isna()
+    note = np.where(blank, "fewer than 20 lenses", "")
+    return plotting.save(figure, stem, shown_cells.assign(note=note), provenance)
 
 
 def _why_blank(cells: pd.DataFrame, *properties: str) -> str:

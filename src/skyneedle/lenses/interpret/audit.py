@@ -13,7 +13,7 @@ from torch import nn
 from skyneedle.core import inference, tables
 from skyneedle.core.runtime import Job
 from skyneedle.core.seeds import generator
-from skyneedle.core.store import DataSet
+from skyneedle.core.store import DataSet, spread
 from skyneedle.lenses import preprocess, training
 from skyneedle.lenses.fetch.compounds import KNOWN
 from skyneedle.lenses.interpret import gradients, occlusion, scores
@@ -21,6 +21,7 @@ from skyneedle.lenses.interpret.guided import guided_grad_cam
 from skyneedle.lenses.interpret.occlusion import Grid
 from skyneedle.lenses.networks import lens_logit
 from skyneedle.lenses.preprocess import Scaling, resize
+from skyneedle.lenses.simulate import gallery
 
 METHODS = ("occlusion", "guided Grad-CAM", "Grad-CAM", "integrated gradients", "gradient")
 N_PIXELS = preprocess.PIXELS["VIS"]
@@ -115,13 +116,6 @@ def _on_vis(maps: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: resize(values, N_PIXELS) for name, values in maps.items()}
 
 
-def spread(places: np.ndarray, n: int) -> np.ndarray:
-    """At most n of these, evenly spread: none is chosen by its look."""
-    if len(places) <= n:
-        return places
-    return places[np.linspace(0, len(places) - 1, n).round().astype(int)]
-
-
 def _scaled(seen: Seen, data: DataSet, row: int) -> torch.Tensor:
     device = next(seen.network.parameters()).device
     image = training.scaled(data, _for_stamp(seen.scaling, data, row), np.array([row]))
@@ -148,13 +142,14 @@ def shown(seen: Seen, data: DataSet, rows: np.ndarray, panel: str) -> Iterator[d
         panel: name of the set in the figures.
 
     Yields:
-        panel, id, name, label, kind, score (probability of being a lens), n, sky_sigma, vis, occlusion
-        (change of the probability under each mask), kept (0 or 1: whether guided Grad-CAM shows a pixel),
-        product_low, product_high and cut (see ``guided.GuidedCam``); images row by row.
+        panel, id, name, label, kind, score (probability of being a lens), n, sky_sigma, vis (as before a
+        stretch of its recipe), occlusion (change of the probability under each mask), kept (0 or 1: whether
+        guided Grad-CAM shows a pixel), product_low, product_high and cut (see ``guided.GuidedCam``);
+        images row by row.
     """
     for row in map(int, rows):
         truth = data.table.iloc[row]
-        vis, image = data.read("vis", row), _scaled(seen, data, row)
+        vis, image = gallery.light(data.read("vis", row), data.attributes), _scaled(seen, data, row)
         fill = occlusion.sky_fill(seen.scaling)
         with torch.no_grad():
             score = occlusion.lens_probability(seen.network(image)).item()
@@ -167,7 +162,7 @@ def shown(seen: Seen, data: DataSet, rows: np.ndarray, panel: str) -> Iterator[d
             "kind": str(truth.get("kind", panel)),
             "score": score,
             "n": len(vis),
-            "sky_sigma": float(preprocess.sky_noise(vis[None])[0]),
+            "sky_sigma": _sky_shown(vis, data.attributes),
             "vis": vis.ravel().astype(np.float32),
             "occlusion": occlusion.occlude(seen.network, image, seen.grid, fill)[0].ravel(),
             "kept": guided.shown[0].cpu().numpy().ravel().astype(np.int8),
@@ -177,12 +172,20 @@ def shown(seen: Seen, data: DataSet, rows: np.ndarray, panel: str) -> Iterator[d
         }
 
 
+def _sky_shown(vis: np.ndarray, attributes: Mapping[str, Any]) -> float:
+    """Sky noise of one image; of its set where a recipe cut off what is below zero, as too little is left."""
+    if attributes.get("stretch", "linear") == "linear":
+        return float(preprocess.sky_noise(vis[None])[0])
+    return float(attributes["sky_sigma"][0])
+
+
 def chosen(sets: Mapping[str, DataSet], n: int) -> dict[str, tuple[str, np.ndarray]]:
     """Which images are shown: set and rows by panel.
 
     Args:
         sets: testing, arcs, rings, and known where there is one.
-        n: images of each panel: lenses and non-lenses of the testing set, arcs, rings; known lenses all.
+        n: images of each panel: lenses and non-lenses of the testing set, arcs, rings, evenly spread over
+            their sets, so that none is chosen by its look; known lenses all.
     """
     labels = sets["testing"].table["label"].to_numpy()
     picks = {

@@ -25,11 +25,13 @@ Maps of lenses of the audit set against the pixels in VIS where the noise-free l
 one standard deviation of the sky. Hit rate: the largest pixel of the map lies there. Intersection over union:
 with as many of the largest pixels as the source has. Intervals are 68 %, by redrawing images. A method can be
 believed if, in both measures, it beats the brightness of the image and its own maps of the same network with
-random weights, each with the lower end of the interval of the difference above 0."""
+random weights, each with the lower end of the interval of the difference above 0. The random weights are one
+draw, so the intervals do not hold what another draw would change."""
 MARGIN_OVER = ("brightness", "random_weights")
 SUMMARY_COLUMNS = (
     *("network", "method", "n"),
     *(f"{measure}{end}" for measure in MEASURES for end in ("", "_low", "_high")),
+    *(f"{measure}_of_random_weights{end}" for measure in MEASURES for end in ("", "_low", "_high")),
     *(
         f"{measure}_over_{other}{end}"
         for other in MARGIN_OVER
@@ -129,9 +131,9 @@ def summarise(judged: pd.DataFrame, n_bootstrap: int = 1000) -> pd.DataFrame:
         n_bootstrap: redraws of images, those of one parent together.
 
     Returns:
-        Columns of ``SUMMARY_COLUMNS``: hit rate and mean intersection over union, each with its margin over
-        brightness and over the same method on random weights, measured on the same images; then references.
-        A method can be believed if all four margins have their lower end above zero.
+        Columns of ``SUMMARY_COLUMNS``: hit rate and mean intersection over union, the same of the method's
+        maps on random weights, and margins over these and over brightness, measured on the same images; then
+        references. A method can be believed if all four margins have their lower end above zero.
     """
     plain = judged[judged["network"] == NO_NETWORK]
     rows = []
@@ -162,6 +164,8 @@ def _row(own: pd.DataFrame, others: Mapping[str, pd.DataFrame | None], n_bootstr
             theirs = metrics.weighted_share(other.loc[own.index, column].to_numpy())
             margin = metrics.paired_difference(mean, theirs, parents, n_bootstrap)
             row |= _ends(f"{measure}_over_{name}", margin)
+            if name == "random_weights":
+                row |= _ends(f"{measure}_of_{name}", metrics.bootstrap(theirs, parents, n_bootstrap))
     random = others.get("random_weights")
     row["likeness_to_random_weights"] = float("nan") if random is None else random["likeness"].mean()
     return row

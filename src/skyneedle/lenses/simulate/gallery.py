@@ -23,7 +23,8 @@ def tiles(sets: Mapping[str, str | Path | Sequence[str | Path]]) -> pd.DataFrame
 
     Returns:
         Columns panel ("lens", "non_lens", a kind of impostor, "arcs", "rings"), id, label, kind, n (pixels
-        along a side), sky_sigma, vis (in the unit of its set, row by row), and composite (see ``composite``).
+        along a side), sky_sigma, vis (in the unit of its set, row by row; see ``light``), and composite (see
+        ``composite``).
     """
     training, impostors = DataSet(sets["training"]), DataSet(sets["impostors"])
     labels = training.table["label"].to_numpy()
@@ -63,6 +64,19 @@ def tile(
     }
 
 
+def light(image: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
+    """An image as it was before its set's recipe stretched it, so that ``sky_sigma`` is its noise.
+
+    Square roots of the published notebook are undone (see ``compound.faithful_stretch``): what it cut off
+    below zero stays zero.
+
+    Args:
+        image: of any shape, as stored.
+        attributes: of its set; ``stretch`` is "linear" if left out.
+    """
+    return (100 * image) ** 2 if attributes.get("stretch", "linear") == "sqrt" else image
+
+
 def composite(vis: np.ndarray, nisp: np.ndarray, sky_sigma: Sequence[float]) -> np.ndarray:
     """Red, green and blue from H, J and VIS, each in units of its sky noise.
 
@@ -99,8 +113,8 @@ def _rows(panel: str, data: DataSet, places: np.ndarray) -> list[dict[str, Any]]
         tile(
             panel,
             data.table.iloc[int(place)].to_dict(),
-            data.read("vis", int(place)),
-            data.read("nisp", int(place)) if len(sigma) > 1 else none,
+            light(data.read("vis", int(place)), data.attributes),
+            light(data.read("nisp", int(place)), data.attributes) if len(sigma) > 1 else none,
             sigma,
         )
         for place in places

@@ -121,6 +121,7 @@ def test_networks_that_were_not_interpreted_and_sets_without_known_lenses_say_so
         table, words = drawn(name, {"tiles": only}, tmp_path)
         assert not (table["element"].isin(["occlusion", "kept"])).any()
         assert "is not among the networks to interpret" in words
+        assert table["note"].str.endswith("is not among the networks to interpret").all()
     ours = [write_tiles(tmp_path / "ou200.parquet", "ou200", 1, known=())]
     table, words = drawn("fig13_occlusion_known", {"tiles": ours}, tmp_path)
     assert (table["element"] == "missing").all()
@@ -144,12 +145,15 @@ def test_scores_are_drawn_with_intervals_references_and_random_weights(tmp_path)
     judged = pd.DataFrame(rows)
     judged.to_parquet(tmp_path / "maps.parquet")
     scores.write([tmp_path / "maps.parquet"], tmp_path / "t.csv", tmp_path / "t.md", 50)
-    files = {"table": tmp_path / "t.csv", "judged": [tmp_path / "maps.parquet"]}
-    table, words = drawn("extra_attribution_scores", files, tmp_path)
+    table, words = drawn("extra_attribution_scores", {"table": tmp_path / "t.csv"}, tmp_path)
     assert len(table) == 2 * (len(methods) + 3)
     row = table.set_index(["measure", "method"]).loc[("iou", "occlusion")]
     of_random = judged[(judged["weights"] == "random") & (judged["method"] == "occlusion")]
     assert row["random_weights"] == pytest.approx(of_random["iou"].mean())
     assert row["value_low"] < row["value"] < row["value_high"]
+    # 68 % of a normal distribution lie within one standard error of the mean.
+    error = of_random["iou"].std() / len(of_random) ** 0.5
+    assert row["random_weights_high"] - row["random_weights_low"] == pytest.approx(2 * error, rel=0.4)
+    assert row["random_weights_low"] < row["random_weights"] < row["random_weights_high"]
     for word in ("trained network", "random weights", "brightness", "central Gaussian"):
         assert word in words

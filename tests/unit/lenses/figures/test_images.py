@@ -14,7 +14,6 @@ from skyneedle.lenses.simulate import examples, gallery, recipes
 from skyneedle.lenses.simulate.settings import Settings
 
 SETTINGS = Settings(population="bright", share_negatives=0.45, share_pairs=0.2)
-LABELLED = {"label"}  # the same for all tiles where a figure shows one class
 
 
 @pytest.fixture(scope="module")

@@ -83,6 +83,8 @@ def test_completeness_with_many_lenses_and_with_few(tmp_path, random, n):
     table, words = drawn("extra_completeness", {"cells": pd.concat(cells), "shown": METHODS[:2]}, tmp_path)
     assert len(table) == 3 * 8 * 2 + 3 * 16
     assert words.count("no data") == (6 if n == 15 else 0)
+    assert (table["recall"].isna() == table["note"].eq("fewer than 20 lenses")).all()
+    assert (table["recall"].isna() == (table["n"] < 20)).all()
 
 
 def test_completeness_over_what_the_catalogue_tells(tmp_path, random):

@@ -120,6 +120,20 @@ def test_maps_are_those_of_the_row_and_have_the_orientation_of_the_image(tmp_pat
     np.testing.assert_array_equal(lens["vis"].reshape(200, 200), data.read("vis", 0))
 
 
+def test_square_roots_of_a_recipe_are_shown_as_light_with_the_noise_of_their_set(tmp_path, own_network):
+    """What was cut off below zero is most of an empty sky, so that no noise can be measured."""
+    data = DataSet(stamps(tmp_path, "arcs", n=1))
+    arrays = {name: data.read(name, slice(None)) for name in ("vis", "nisp")}
+    roots = {name: np.sqrt(np.clip(array, 0, 10_000)) / np.float32(100) for name, array in arrays.items()}
+    store.write(tmp_path / "r.h5", roots, data.table, data.attributes | {"stretch": "sqrt"})
+    seen = Seen(own_network, Scaling(("H", "VIS"), 50, "faithful"), Grid(50, 10, 10), "faithful")
+    (tile,) = audit.shown(seen, DataSet(tmp_path / "r.h5"), np.array([0]), "arcs")
+    assert tile["sky_sigma"] == SKY["VIS"]
+    np.testing.assert_allclose(tile["vis"], np.clip(arrays["vis"].ravel(), 0, None), rtol=1e-5)
+    measured = next(audit.shown(seen, data, np.array([0]), "arcs"))
+    assert measured["sky_sigma"] != SKY["VIS"]  # linear images say it themselves
+
+
 def test_a_mask_on_empty_sky_changes_nothing(tmp_path, own_network):
     """Masks are filled with what empty sky becomes, which is not zero in the network's input (spec F11)."""
     path = stamps(tmp_path, "sky", n=1)

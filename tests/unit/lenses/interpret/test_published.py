@@ -14,7 +14,7 @@ def test_gradients_are_captums(name):
     torch.manual_seed(3)
     network = networks.build(name)
     image = torch.randn(1, len(network.bands), network.size, network.size)
-    theirs, layer = small.LogOdds(network).eval(), guided.last_maps(network)
+    theirs, layer = small.LogOdds(network).eval(), gradients.last_maps(network)
 
     def close(ours, expected):
         scale = expected.abs().max()
@@ -27,4 +27,4 @@ def test_gradients_are_captums(name):
     expected = captum.attr.GuidedBackprop(theirs).attribute(image, target=0)
     close(guided.guided_gradient(network, image), expected)
     expected = captum.attr.LayerGradCam(theirs, layer).attribute(image, target=0, relu_attributions=True)
-    close(guided.grad_cam(network, image).values, expected[:, 0])
+    close(gradients.grad_cam(network, image).values, expected[:, 0])

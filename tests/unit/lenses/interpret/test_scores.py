@@ -130,7 +130,10 @@ def test_a_method_is_believed_if_it_beats_brightness_and_its_own_random_weights(
     binomial = (0.8 * 0.2 / 60) ** 0.5
     assert high - low == pytest.approx(2 * binomial, rel=0.35)
     assert by.loc["occlusion", "likeness_to_random_weights"] == pytest.approx(0.3)
-    assert np.isnan(by.loc["brightness", "hit_rate_over_random_weights"])
+    of_random = by.loc["Grad-CAM", [f"hit_rate_of_random_weights{end}" for end in ("", "_low", "_high")]]
+    assert of_random.tolist()[0] == pytest.approx(0.6)
+    assert of_random.iloc[2] - of_random.iloc[1] == pytest.approx(2 * (0.6 * 0.4 / 60) ** 0.5, rel=0.35)
+    assert by.loc["brightness", [c for c in by if "random_weights" in c]].isna().all()
 
 
 def test_a_margin_that_may_be_chance_is_not_enough():
