@@ -24,7 +24,7 @@ SIGNED = LinearSegmentedColormap.from_list(
 INKED = 0.55  # of the light that the brightest pixels of the image under a map take away
 HIDDEN = (0.88, 0.88, 0.80)  # of pixels that guided Grad-CAM does not show
 ENDS = ("", "_low", "_high")
-LONGEST = 50  # letters of a reason in a panel
+LONGEST = 60  # letters of a reason in a panel
 TILE_COLUMNS = [
     *("panel", "network", "row", "column", "element", "id", "name", "label", "score"),
     *("low", "high", "note"),
