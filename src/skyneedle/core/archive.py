@@ -97,7 +97,8 @@ def fetch_in_order(
     Raises:
         SourceUnavailable: if a file is missing; says which and what to do.
     """
-    for names in ((first,), tuple(addresses)):
+    # A file that is alone would be read twice for its hash.
+    for names in dict.fromkeys(((first,), tuple(addresses))):
         told = fetch(status, folder, {name: addresses[name] for name in names}, **options)
         missing = _missing(told["files"])
         if missing:
@@ -106,6 +107,22 @@ def fetch_in_order(
                 f"`mirrors`; {hint}"
             )
     return told
+
+
+def check_start(path: Path, start: bytes, what: str, error: type[SkyneedleError], at: int = 0) -> None:
+    """Raise unless a file has what files of its kind begin with: error pages are saved under their names too.
+
+    Args:
+        path: of the file.
+        start: expected bytes.
+        what: such a file is, for the message.
+        error: to raise.
+        at: place of the bytes.
+    """
+    with open(path, "rb") as file:
+        head = file.read(at + len(start))
+    if head[at:] != start:
+        raise error(f"{path}: begins with {head[:12]!r}, {what} was expected; delete it and fetch it again")
 
 
 def size_of(addresses: Sequence[str], timeout_s: float = 30.0) -> int | None:

@@ -219,6 +219,11 @@ def to_markdown(table: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
+def joined(*notes: str | None) -> str:
+    """Notes in one, those that say nothing left out."""
+    return "; ".join(filter(None, notes))
+
+
 def _row(row: Mapping[str, str], metrics: Metrics, scale: str, absent: Mapping[str, str]) -> dict[str, Any]:
     entry = _lookup(row["metric"], metrics, row.get("reason", ""), absent)
     factor = _factor(row["metric"], row["unit"])
@@ -245,7 +250,7 @@ def _row(row: Mapping[str, str], metrics: Metrics, scale: str, absent: Mapping[s
         | {
             "n": "" if n is None or math.isnan(numbers["low"]) else int(n),
             "scale": scale,
-            "note": "; ".join(note for note in notes if note),
+            "note": joined(*notes),
         }
     )
 

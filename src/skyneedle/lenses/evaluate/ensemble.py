@@ -131,6 +131,12 @@ class Grid:
         n = len(self.values)
         return np.clip((within * n).astype(int), 0, n - 1), outside
 
+    def read(self, places: np.ndarray) -> dict[str, np.ndarray]:
+        """value and how of the cell of each place, and outside as of ``cells``, shape (n,) each."""
+        cells, outside = self.cells(places)
+        at = tuple(cells.T)
+        return {"value": self.values[at], "how": self.how[at], "outside": outside}
+
 
 def grid(places: np.ndarray, labels: np.ndarray, n_cells: int = N_CELLS) -> Grid:
     """Lens fraction of the training set in each cell; empty cells take that of their surroundings.
@@ -292,10 +298,8 @@ def to_known(
         Metrics of ``answers.measured``; their notes count the orientations that fell into empty cells or
         outside the plane.
     """
-    cells, outside = plane.cells(places)
-    at = tuple(cells.T)
-    score = np.clip(plane.values[at], EDGE, 1 - EDGE)
-    table = images.assign(network=NAME, score=score, empty=plane.how[at] != OWN, outside=outside)
+    table = images.assign(network=NAME, **plane.read(places))
+    table = table.assign(score=table["value"].clip(EDGE, 1 - EDGE), empty=table["how"] != OWN)
     found = answers.measured(table, [NAME], missing)
     for one in KNOWN:
         here, entry = table[table["name"] == one.name], found[f"{one.folder}_{NAME}"]
@@ -329,12 +333,9 @@ def _logits(files: Sequence[str | Path], data: DataSet) -> np.ndarray:
 
 
 def _placed(name: str, data: DataSet, places: np.ndarray, plane: Grid) -> pd.DataFrame:
-    cells, outside = plane.cells(places)
-    at = tuple(cells.T)
     described = {key: data.table[key].to_numpy() for key in ("id", "label", "kind") if key in data.table}
     return pd.DataFrame(
-        {"set": name, **described, "x": places[:, 0], "y": places[:, 1]}
-        | {"value": plane.values[at], "how": plane.how[at], "outside": outside}
+        {"set": name, **described, "x": places[:, 0], "y": places[:, 1], **plane.read(places)}
     )
 
 

@@ -93,7 +93,7 @@ def answered(published: str | Path, metric_files: Sequence[str | Path], scale: s
                 note = classification.AT_CHANCE if said else ""
                 if f"{stem}/{key}" in beside:
                     row = beside[f"{stem}/{key}"]
-                    row["note"] = _joined(row["note"], note)
+                    row["note"] = scoreboard.joined(row["note"], note)
                     continue
                 numbers = {"reproduced": entry["value"]} | {
                     part: entry.get(part) for part in ("low", "high", "n")
@@ -101,7 +101,7 @@ def answered(published: str | Path, metric_files: Sequence[str | Path], scale: s
                 rows.append(
                     {"model": titles.get(network, network), "quantity": lens, "published": ""}
                     | numbers
-                    | {"note": _joined(entry.get("reason"), entry.get("note"), note)}
+                    | {"note": scoreboard.joined(entry.get("reason"), entry.get("note"), note)}
                 )
     return pd.DataFrame(rows)
 
@@ -113,10 +113,6 @@ def _titles(printed: pd.DataFrame) -> dict[str, str]:
         metric.partition("/")[0]: quantity.partition(":")[0]
         for quantity, metric in rows[["quantity", "metric"]].itertuples(index=False)
     }
-
-
-def _joined(*notes: str | None) -> str:
-    return "; ".join(filter(None, notes))
 
 
 def bands(missing: Mapping[str, str]) -> pd.DataFrame:
@@ -157,7 +153,7 @@ def networks(metric_files: Sequence[str | Path], sets: Sequence[str]) -> pd.Data
                 if metric != key and (metric in SHOWN or metric.startswith("purity_")):
                     numbers = {part: entry.get(part) for part in ("value", "low", "high", "n", "definition")}
                     if entry["value"] is not None or (entry.get("n_lenses") and entry.get("n_non_lenses")):
-                        note = _joined(entry.get("reason"), entry.get("note"))
+                        note = scoreboard.joined(entry.get("reason"), entry.get("note"))
                         rows.append(
                             {"network": network, "set": name, "metric": metric, **numbers, "note": note}
                         )
@@ -194,7 +190,7 @@ def summary(metric_files: Sequence[str | Path], seven: Sequence[str]) -> dict[st
             best = extreme(entries, key=lambda network: entries[network]["value"])
             numbers = {part: entries[best].get(part) for part in ("value", "low", "high", "n", "definition")}
             note = f"{best} at a threshold of 0.5"
-            summed[name] = numbers | {"note": _joined(note, entries[best].get("note"))}
+            summed[name] = numbers | {"note": scoreboard.joined(note, entries[best].get("note"))}
         else:
             summed[name] = {"value": None, "reason": "none of the seven networks was judged"}
     return summed

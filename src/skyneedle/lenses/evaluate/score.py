@@ -11,6 +11,7 @@ import pandas as pd
 from skyneedle.core import metrics, tables
 from skyneedle.core.errors import GridMismatch, NotADataSet
 from skyneedle.core.metrics import Ranking
+from skyneedle.core.scoreboard import joined
 from skyneedle.core.seeds import generator
 from skyneedle.core.store import DataSet
 from skyneedle.lenses.evaluate import classification
@@ -128,7 +129,7 @@ def judge_sets(sets: Mapping[str, Scored], threshold: float, n_bootstrap: int = 
 
 def _note(found: dict[str, Any], keys: Iterable[str], words: str) -> None:
     for key in keys:
-        found[key]["note"] = "; ".join(filter(None, (found[key].get("note"), words)))
+        found[key]["note"] = joined(found[key].get("note"), words)
 
 
 def choose_and_score(

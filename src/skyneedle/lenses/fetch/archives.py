@@ -63,12 +63,10 @@ def check(path: Path, name: str) -> None:
     Raises:
         NotAnArchive, NotACatalogue: if it is something else, such as an error page saved under its name.
     """
-    with open(path, "rb") as file:
-        head = file.read(12)
-    if name.endswith(".gz") and not head.startswith(b"\x1f\x8b"):
-        raise NotAnArchive(f"{path}: begins with {head!r}, a gzip file was expected; fetch it again")
-    if name.endswith(".csv") and not head.startswith(b"#"):
-        raise NotACatalogue(f"{path}: begins with {head!r}, expected a comment line; fetch it again")
+    if name.endswith(".csv"):
+        archive.check_start(path, b"#", "a catalogue with a comment line", NotACatalogue)
+    else:
+        archive.check_start(path, b"\x1f\x8b", "a gzip file", NotAnArchive)
 
 
 def unpack(path: str | Path, folder: str | Path) -> int:

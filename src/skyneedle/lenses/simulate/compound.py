@@ -193,6 +193,11 @@ def faithful_stretch(image: np.ndarray) -> np.ndarray:
     return np.sqrt(np.clip(image, 0, 10_000)) / np.float32(100)
 
 
+def unstretched(image: np.ndarray) -> np.ndarray:
+    """Undo ``faithful_stretch``; what it cut off stays cut off."""
+    return (100 * image) ** 2
+
+
 # --- truth
 
 

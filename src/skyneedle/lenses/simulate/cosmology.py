@@ -14,12 +14,16 @@ GRAVITY = 4.30091e-9  # Mpc km^2 / s^2 / M_sun
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(48)
 
 
+def expansion(z: float | np.ndarray) -> float | np.ndarray:
+    """Rate of expansion at redshift z over that of today."""
+    return np.sqrt(MATTER * (1 + z) ** 3 + 1 - MATTER)
+
+
 @cache
 def comoving(z: float) -> float:
     """Comoving distance to redshift z, Mpc."""
     at = 0.5 * z * (_NODES + 1)
-    inverse = 1 / np.sqrt(MATTER * (1 + at) ** 3 + 1 - MATTER)
-    return float(LIGHT_KM_S / HUBBLE * 0.5 * z * (_WEIGHTS @ inverse))
+    return float(LIGHT_KM_S / HUBBLE * 0.5 * z * (_WEIGHTS @ (1 / expansion(at))))
 
 
 def angular_diameter(z_near: float, z_far: float) -> float:
@@ -55,8 +59,7 @@ def halo_mass(sigma_km_s: float, z: float) -> float:
 
     Source: Mo, Mao & White 1998, Eq. 2.
     """
-    hubble = HUBBLE * math.sqrt(MATTER * (1 + z) ** 3 + 1 - MATTER)
-    return (math.sqrt(2) * sigma_km_s) ** 3 / (10 * GRAVITY * hubble)
+    return float((math.sqrt(2) * sigma_km_s) ** 3 / (10 * GRAVITY * (HUBBLE * expansion(z))))
 
 
 def coupling(z_lens: float, z_plane: float, z_source: float) -> float:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from skyneedle.core.files import appearing
 from skyneedle.core.store import DataSet, spread
+from skyneedle.lenses.simulate.compound import unstretched
 from skyneedle.lenses.simulate.settings import NEGATIVE_KINDS
 
 N_TILES = 12  # of lenses, of non-lenses, and of each set of compound lenses
@@ -67,14 +68,13 @@ def tile(
 def light(image: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
     """An image as it was before its set's recipe stretched it, so that ``sky_sigma`` is its noise.
 
-    Square roots of the published notebook are undone (see ``compound.faithful_stretch``): what it cut off
-    below zero stays zero.
+    Square roots of the published notebook are undone (see ``compound.unstretched``).
 
     Args:
         image: of any shape, as stored.
         attributes: of its set; ``stretch`` is "linear" if left out.
     """
-    return (100 * image) ** 2 if attributes.get("stretch", "linear") == "sqrt" else image
+    return unstretched(image) if attributes.get("stretch", "linear") == "sqrt" else image
 
 
 def composite(vis: np.ndarray, nisp: np.ndarray, sky_sigma: Sequence[float]) -> np.ndarray:

@@ -54,7 +54,7 @@ def _piece(
         if number < N_TILES:
             tile = gallery.tile(f"{recipe} {content}", one.row, *one.images, sigma)
             if recipe == "faithful":  # colours of the light, not of its square root
-                vis, nisp = (gallery.light(image, {"stretch": "sqrt"}) for image in one.images)
+                vis, nisp = map(compound.unstretched, one.images)
                 tile["composite"] = gallery.composite(vis, nisp, sigma).ravel()
             tiles.append(tile)
     return rows, tiles

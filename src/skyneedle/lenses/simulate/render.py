@@ -278,10 +278,10 @@ def _other_bands(lights: Sequence[tuple[Light, Patch]], grid: Grid, blur: Blur) 
     lights = [(light, patch) for light, patch in lights if patch.light.size]
     if not lights or not bands:
         return nisp
-    rows, columns = (slice(one.start // FACTOR, one.stop // FACTOR) for one in _frame(lights))
+    rows, columns = map(coarse, _frame(lights))
     summed = np.zeros((len(bands), rows.stop - rows.start, columns.stop - columns.start), np.float32)
     for light, patch in lights:
-        y, x = (slice(one.start // FACTOR, one.stop // FACTOR) for one in patch[:2])
+        y, x = map(coarse, patch[:2])
         weighted = np.multiply.outer(light.flux[1:].astype(np.float32), binned(patch.light, FACTOR))
         summed[:, _shifted(y, rows), _shifted(x, columns)] += weighted
     for place, band in enumerate(bands):
@@ -303,6 +303,11 @@ def _frame(lights: Sequence[tuple[Light, Patch]]) -> tuple[slice, slice]:
 
 def _union(slices: Sequence[slice]) -> slice:
     return slice(min(one.start for one in slices), max(one.stop for one in slices))
+
+
+def coarse(one: slice) -> slice:
+    """A slice of the fine grid as one of pixels of the first band."""
+    return slice(one.start // FACTOR, one.stop // FACTOR)
 
 
 def _shifted(one: slice, whole: slice) -> slice:

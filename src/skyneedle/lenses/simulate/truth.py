@@ -17,10 +17,8 @@ from skyneedle.lenses.simulate.render import Light, Patch, Scene
 
 def of_light(light: Light, instrument: Instrument) -> dict[str, float]:
     """Magnitude and flux (electrons/s) in the first band, and the colour: first band minus last, mag."""
-    first, last = (
-        band.magnitude(float(flux))
-        for band, flux in ((instrument.bands[0], light.flux[0]), (instrument.bands[-1], light.flux[-1]))
-    )
+    first = instrument.bands[0].magnitude(float(light.flux[0]))
+    last = instrument.bands[-1].magnitude(float(light.flux[-1]))
     return {"mag_lens": first, "lens_flux": float(light.flux[0]), "lens_colour": first - last}
 
 
@@ -44,8 +42,9 @@ def of_middle(
     light, patch, band = scene.lights[0], patches[0], instrument.bands[0]
     seen = np.zeros((band.n_pixels, band.n_pixels), np.float32)
     if patch.light.size:
-        rows, columns = (slice(one.start // render.FACTOR, one.stop // render.FACTOR) for one in patch[:2])
-        seen[rows, columns] = np.float32(light.flux[0]) * render.binned(patch.light, render.FACTOR)
+        seen[tuple(map(render.coarse, patch[:2]))] = np.float32(light.flux[0]) * render.binned(
+            patch.light, render.FACTOR
+        )
     brightest = np.unravel_index(lensed.argmax(), lensed.shape)
     there = seen[brightest] > 0 and lensed[brightest] > 0
     return {

@@ -65,13 +65,7 @@ def check(path: Path, name: str) -> None:
     Raises:
         NotAnArchive, NotACatalogue: if it is something else, such as an error page saved under its name.
     """
-    with open(path, "rb") as file:
-        head = file.read(512)
-    if name in TARS and head[257:262] != b"ustar":
-        raise NotAnArchive(
-            f"{path}: begins with {head[:12]!r}, a tar was expected; delete it and fetch it again"
-        )
-    if name == CATALOGUE and not head.startswith(b"#"):
-        raise NotACatalogue(
-            f"{path}: begins with {head[:12]!r}, expected a comment line as of the catalogue; fetch it again"
-        )
+    if name in TARS:
+        archive.check_start(path, b"ustar", "a tar", NotAnArchive, at=257)
+    if name == CATALOGUE:
+        archive.check_start(path, b"#", "a catalogue with a comment line", NotACatalogue)

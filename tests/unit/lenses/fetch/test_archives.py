@@ -101,3 +101,15 @@ def test_error_pages_are_neither(tmp_path):
         archives.check(page, PACK)
     with pytest.raises(NotACatalogue, match="a comment line"):
         archives.check(page, archives.CATALOGUE2)
+
+
+def test_a_file_that_is_alone_is_looked_at_once(tmp_path, monkeypatch):
+    """Its hash takes as long as reading it whole."""
+    (name,) = archives.ARCHIVES["challenge1"]
+    pack(tmp_path / "mirror" / name, IMAGES)
+    seen, download = [], archive.download
+    monkeypatch.setattr(
+        archive, "download", lambda *given, **more: seen.append(given[0]) or download(*given, **more)
+    )
+    assert fetch(tmp_path, tmp_path / "mirror", name="challenge1")["status"] == "fetched"
+    assert seen == [name]
